@@ -1,0 +1,26 @@
+"""Callbacks: objects that hear about training, evaluation and prediction.
+
+``base`` has the empty callback, ``callback_list`` what tells them; the others are grouped by what they do.
+"""
+
+from kshim.callbacks.base import Callback
+from kshim.callbacks.callback_list import CallbackList
+from kshim.callbacks.checkpoint import ModelCheckpoint
+from kshim.callbacks.logs import CSVLogger
+from kshim.callbacks.misc import LambdaCallback, TerminateOnNaN
+from kshim.callbacks.progress import History, ProgbarLogger
+from kshim.callbacks.schedule import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]

@@ -1,0 +1,107 @@
+"""The list through which the training loop tells callbacks what happens.
+
+Source: Keras 3 ``callbacks/callback_list.py``.
+"""
+
+from kshim.callbacks.base import EMPTY, overrides, plain_logs
+from kshim.callbacks.progress import History, ProgbarLogger
+from kshim.core import tree
+
+
+class CallbackList:
+    """Several callbacks, told as one.
+
+    A hook that no callback overrides costs a look into a dict. ``logs`` may be a callable that returns the dict: it is
+    called only if a callback wants the values, so a loop that passes one never reads metrics for nothing.
+
+    Args:
+        callbacks: a callback, or a (nested) list of them.
+        add_history: whether to add a ``History`` if there is none.
+        add_progbar: whether to add a ``ProgbarLogger`` if there is none.
+        model: the model at work.
+        params: handed to each callback's ``set_params``.
+    """
+
+    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
+        self.callbacks = tree.flatten(callbacks) if callbacks else []
+        self._history = self._find(History, add_history)
+        self._find(ProgbarLogger, add_progbar)
+        self.model = None
+        self.set_model(model)
+        self.set_params(params)
+        self.refresh()
+
+    def _find(self, cls, add):
+        found = [callback for callback in self.callbacks if isinstance(callback, cls)]
+        if not found and add:
+            found = [cls()]
+            self.callbacks.append(found[0])
+        return found[-1] if found else None
+
+    def set_params(self, params):
+        """Hand ``params`` to each callback; an empty dict is kept, but not handed on."""
+        self.params = params
+        for callback in self.callbacks if params else ():
+            callback.set_params(params)
+
+    def set_model(self, model):
+        """Hand ``model`` to each callback; None does nothing."""
+        if model is None:
+            return
+        self.model = model
+        if self._history is not None:
+            model.history = self._history
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def refresh(self):
+        """Look again which callback hears which hook; done at the start of each run and epoch."""
+        self._heard_by, self._reads_logs = {}, {}
+        for hook in EMPTY:
+            hearers = [callback for callback in self.callbacks if overrides(callback, hook)]
+            self._heard_by[hook.removeprefix("on_")] = [getattr(callback, hook) for callback in hearers]
+            self._reads_logs[hook.removeprefix("on_")] = any(
+                not getattr(callback, "takes_lazy_logs", False) for callback in hearers
+            )
+
+    def listens(self, hook):
+        """Whether a callback hears ``hook``, for example ``"train_batch_end"``."""
+        return bool(self._heard_by[hook])
+
+    def reads_logs(self, hook):
+        """Whether a callback needs the values in the logs of each call of ``hook``; the progress bar does not."""
+        return self._reads_logs[hook]
+
+    def notify(self, hook, *args):
+        """Tell the callbacks.
+
+        Args:
+            hook: the hook's name without ``on_``.
+            args: what the hook takes: the index of the epoch or batch if it has one, then the logs, if any.
+        """
+        if hook.endswith("begin") and "batch" not in hook:
+            self.refresh()
+        hearers = self._heard_by[hook]
+        if not hearers:
+            return
+        position = 1 if "batch" in hook or "epoch" in hook else 0
+        logs = args[position] if len(args) > position else None
+        if self._reads_logs[hook]:
+            logs = plain_logs(logs)
+        for hear in hearers:
+            hear(*args[:position], logs)
+
+
+def _teller(name):
+    hook = name.removeprefix("on_")
+
+    def tell(self, *args, logs=None):
+        self.notify(hook, *args, *(() if logs is None else (logs,)))
+
+    tell.__name__ = name
+    tell.__doc__ = f"``notify({hook!r}, ...)``."
+    return tell
+
+
+for _name in EMPTY:
+    setattr(CallbackList, _name, _teller(_name))

@@ -1,0 +1,61 @@
+"""Callbacks that write logs elsewhere.
+
+Source: Keras 3 ``callbacks/csv_logger.py``.
+"""
+
+import csv
+import os
+from collections.abc import Iterable
+
+import numpy as np
+
+from kshim.callbacks.base import Callback
+
+
+class CSVLogger(Callback):
+    """Writes a row per epoch into a CSV file: the epoch, then the metrics in alphabetical order.
+
+    Columns are those of the first epoch; without validation in it, there are ``val_`` columns too, for later ones.
+
+    Args:
+        filename: path of the file.
+        separator: character between two columns.
+        append: whether to go on with a file that exists, rather than begin it anew.
+    """
+
+    def __init__(self, filename, separator=",", append=False):
+        super().__init__()
+        self.filename, self.sep, self.append = os.fspath(filename), separator, append
+        self.separator = separator
+        self.csv_file = self.writer = self.keys = None
+
+    def on_train_begin(self, logs=None):
+        self._close()
+        self._is_new = not (self.append and os.path.exists(self.filename) and os.path.getsize(self.filename))
+        self.csv_file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115, closed at the end
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = logs or {}
+        if self.writer is None:
+            self.keys = sorted(logs)
+            if not any(key.startswith("val_") for key in self.keys):
+                self.keys += [f"val_{key}" for key in self.keys]
+            self.writer = csv.DictWriter(self.csv_file, ["epoch", *self.keys], delimiter=self.sep)
+            if self._is_new:
+                self.writer.writeheader()
+        self.writer.writerow({"epoch": epoch} | {key: _cell(logs.get(key, "NA")) for key in self.keys})
+        self.csv_file.flush()
+
+    def on_train_end(self, logs=None):
+        self._close()
+
+    def _close(self):
+        if self.csv_file is not None:
+            self.csv_file.close()
+        self.csv_file = self.writer = self.keys = None
+
+
+def _cell(value):
+    if isinstance(value, Iterable) and not isinstance(value, str) and np.ndim(value) > 0:
+        return f'"[{", ".join(map(str, value))}]"'
+    return value

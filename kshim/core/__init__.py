@@ -1,0 +1,1 @@
+"""Floor 0: settings, names, configuration, registry, checks. Knows torch, numpy and the standard library only."""

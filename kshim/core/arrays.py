@@ -1,0 +1,59 @@
+"""Small helpers on numpy arrays."""
+
+import numpy as np
+import torch
+
+from kshim.core import settings
+from kshim.core.dtypes import to_torch
+
+
+def to_tensor(value):
+    """``value`` as a tensor: tensors and symbolic tensors as they are, lists and numbers of float as ``floatx()``."""
+    if hasattr(value, "__torch_function__"):
+        return value
+    array = np.array(value)  # a copy, since torch takes neither read-only arrays nor negative strides
+    python_floats = array.dtype.kind == "f" and not hasattr(value, "dtype")
+    return torch.as_tensor(array, dtype=to_torch(settings.floatx()) if python_floats else None)
+
+
+def to_numpy(value):
+    """``value`` as a numpy array: tensors come from their device, anything else through ``np.asarray``."""
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+def to_categorical(x, num_classes=None):
+    """One-hot rows of the class indices ``x``.
+
+    Args:
+        x: array-like of ints in [0, num_classes); a trailing axis of size 1 is dropped.
+            Negative indices count from the last class, as in every Keras.
+        num_classes: number of columns; None means ``max(x) + 1``.
+
+    Raises: IndexError for an index that is not below ``num_classes``.
+
+    Returns: float64 array of shape ``x.shape + (num_classes,)``; a torch tensor for a tensor.
+
+    Source: Keras 3 ``utils/numerical_utils.py``.
+    """
+    given = x
+    x = to_numpy(x).astype("int64")
+    shape = x.shape[:-1] if x.ndim > 1 and x.shape[-1] == 1 else x.shape
+    x = x.reshape(-1)
+    count = int(np.max(x)) + 1 if not num_classes else num_classes
+    if x.size and x.max() >= count:
+        raise IndexError(f"to_categorical: expected indices below num_classes={count}. Received: {int(x.max())}.")
+    rows = np.zeros((x.shape[0], count))
+    rows[np.arange(x.shape[0]), x] = 1
+    rows = rows.reshape(*shape, count)
+    return torch.as_tensor(rows, device=given.device) if isinstance(given, torch.Tensor) else rows
+
+
+def normalize(x, axis=-1, order=2):
+    """``x`` divided by its ``order``-norm along ``axis``; zero vectors stay zero.
+
+    Source: Keras 3 ``utils/numerical_utils.py``.
+    """
+    x = to_numpy(x)
+    norm = np.atleast_1d(np.linalg.norm(x, order, axis))
+    norm[norm == 0] = 1
+    return x / np.expand_dims(norm, axis)

@@ -1,0 +1,149 @@
+"""One doorway into every class with a config.
+
+Each ``__init__`` of a subclass of ``Configurable`` is wrapped once: the wrapper lets ``before_construct``
+(set by ``kshim.legacy``, None otherwise) translate the call, and then runs the constructor. From the
+signature follow ``get_config``, ``from_config`` and ``repr``, since each argument is kept under its own name.
+
+Source: the idea is scikit-learn's and Keras 3's ``ops/operation.py``.
+"""
+
+import functools
+import inspect
+
+from kshim.core import checks
+
+before_construct = None  # hook: (cls, args, kwargs) -> (args, kwargs)
+before_call = None  # hook: (cls, method name, args, kwargs) -> (args, kwargs)
+RESOLVERS = {}  # argument suffix -> function of a value: "_initializer" -> initializers.get
+SERIALIZERS = {}  # the same suffixes -> object to config value
+
+_VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+
+
+def argument_names(classes):
+    """Constructor arguments of the first class in ``classes``: its own, then the next ones' while they pass **kwargs on.
+
+    Args:
+        classes: classes in method resolution order.
+    """
+    names = []
+    for base in classes:
+        if "__init__" not in vars(base):
+            continue
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        names.append([p.name for p in parameters if p.kind not in _VARIADIC])
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return list(dict.fromkeys(name for own in reversed(names) for name in own))
+
+
+def translated(method):
+    """Method decorator: ``before_call`` may translate the call first, as constructors' calls are."""
+
+    @functools.wraps(method)
+    def call(self, *args, **kwargs):
+        if before_call is not None:
+            args, kwargs = before_call(type(self), method.__name__, args, kwargs)
+        return method(self, *args, **kwargs)
+
+    return call
+
+
+def _table_entry(table, name):
+    return next((entry for suffix, entry in table.items() if name.endswith(suffix)), None)
+
+
+def _doorway(cls, init):
+    @functools.wraps(init)
+    def __init__(self, *args, **kwargs):
+        if before_construct is not None:
+            args, kwargs = before_construct(cls, args, kwargs)
+        if type(self) is cls and not cls.__module__.startswith("kshim."):
+            object.__setattr__(self, "_call_arguments", _bound(init, self, args, kwargs))
+        init(self, *args, **kwargs)
+
+    __init__.is_doorway = True
+    return __init__
+
+
+def _bound(init, self, args, kwargs):
+    """The call's arguments by name, defaults in; {} if it does not fit (the call itself raises then)."""
+    try:
+        bound = inspect.signature(init).bind(self, *args, **kwargs)
+    except TypeError:
+        return {}
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+class Configurable:
+    """Base of every class whose config follows from its constructor's signature.
+
+    A subclass in kshim calls ``self.keep(locals(), units=positive_int)`` in ``__init__``: each argument
+    is resolved (``kernel_initializer="zeros"`` becomes an object), checked and kept under its own name.
+    A user's subclass does nothing: arguments without an attribute of their name are remembered.
+    """
+
+    _kept: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        init = vars(cls).get("__init__")
+        if init is not None and not hasattr(init, "is_doorway"):
+            cls.__init__ = _doorway(cls, init)
+
+    def keep(self, arguments, **check):
+        """Keep a constructor's arguments as attributes.
+
+        Args:
+            arguments: the constructor's ``locals()``.
+            check: argument name -> ``(owner, name, value) -> value`` from ``core.checks``.
+        """
+        names = [n for n in arguments if n not in ("self", "kwargs", "__class__")]
+        for name in names:
+            value = arguments[name]
+            resolve = _table_entry(RESOLVERS, name)
+            if name in check:
+                value = check[name](self, name, value)
+            elif resolve is not None:
+                value = resolve(value)
+            setattr(self, name, value)
+        object.__setattr__(self, "_kept", self._kept + tuple(names))
+
+    def get_config(self):
+        """The constructor arguments that make an equal object, as plain values by name."""
+        mro = type(self).__mro__
+        own = [i for i, base in enumerate(mro) if "get_config" in vars(base) and not base.__module__.startswith("kshim.")]
+        names = argument_names(mro[own[-1] + 1 :] if own else mro)
+        return {name: self._config_value(name) for name in names}
+
+    def _config_value(self, name):
+        remembered = getattr(self, "_call_arguments", {})
+        if name in self._kept or (name not in remembered and hasattr(self, name)):
+            value = getattr(self, name)
+        elif name in remembered:
+            value = remembered[name]
+        else:
+            raise NotImplementedError(
+                f"{checks.describe(self)} does not keep its argument `{name}`. Received: no attribute "
+                f"`{name}`. Write `self.{name} = {name}` in __init__, or a get_config() of its own."
+            )
+        serialize = _table_entry(SERIALIZERS, name)
+        return serialize(value) if serialize is not None else plain(value)
+
+    @classmethod
+    def from_config(cls, config):
+        """An object of this class made from ``get_config()``'s dict."""
+        return cls(**config)
+
+    def __repr__(self):
+        config = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({config})"
+
+
+def plain(value):
+    """``value`` as config data: objects with a config become their config, tuples stay tuples."""
+    if isinstance(value, Configurable):
+        return {"module": None, "class_name": type(value).__name__, "config": value.get_config(),
+                "registered_name": type(value).__name__}  # fmt: skip
+    return value

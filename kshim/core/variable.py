@@ -1,0 +1,99 @@
+"""``Variable``: an ``nn.Parameter`` with the methods of Keras' variables."""
+
+import numpy as np
+import torch
+
+
+class Variable(torch.nn.Parameter):
+    """A weight. Torch sees a parameter; Keras' ``assign``, ``numpy``, ``value``, ``path`` are methods on top.
+
+    ``__torch_function__`` is disabled as on ``nn.Parameter``, so using one in a torch call costs nothing extra.
+    Its ``dtype`` is torch's and its ``shape`` a ``torch.Size``, which equals a tuple.
+
+    Args:
+        data: a tensor.
+        trainable: whether it takes a gradient.
+        name: its name within the layer, ``"kernel"``.
+    """
+
+    def __new__(cls, data, trainable=True, name="variable"):
+        self = super().__new__(cls, data, requires_grad=trainable and data.is_floating_point())
+        self._name = self._path = name
+        self.regularizer = self.constraint = None
+        return self
+
+    @property
+    def name(self):
+        """Its name within the layer."""
+        return self._name
+
+    @property
+    def path(self):
+        """Layer names and its own, joined by slashes."""
+        return self._path
+
+    @property
+    def trainable(self):
+        """Whether it takes a gradient."""
+        return self.requires_grad
+
+    @trainable.setter
+    def trainable(self, value):
+        self.requires_grad_(bool(value))
+
+    @property
+    def value(self):
+        """The tensor itself."""
+        return self
+
+    def numpy(self):
+        """A copy as a numpy array."""
+        return self.detach().cpu().numpy().copy()
+
+    def assign(self, value):
+        """Write ``value`` (anything array-like of this shape) in place; returns the variable.
+
+        Raises: ValueError if the shapes differ.
+        """
+        value = torch.as_tensor(value, dtype=self.dtype)
+        if value.shape != self.shape:
+            raise ValueError(
+                f"Variable {self.path!r}: expected a value of shape {tuple(self.shape)}. "
+                f"Received: shape {tuple(value.shape)}."
+            )
+        self.data.copy_(value)
+        return self
+
+    def assign_add(self, value):
+        """Add ``value`` in place; returns the variable."""
+        self.data.add_(torch.as_tensor(value, dtype=self.dtype, device=self.device))
+        return self
+
+    def assign_sub(self, value):
+        """Subtract ``value`` in place; returns the variable."""
+        self.data.sub_(torch.as_tensor(value, dtype=self.dtype, device=self.device))
+        return self
+
+    def __array__(self, dtype=None, copy=None):
+        return self.numpy().astype(dtype or np.dtype(str(self.dtype).removeprefix("torch.")), copy=False)
+
+    def __deepcopy__(self, memo):
+        if id(self) not in memo:
+            memo[id(self)] = self._like(self.data.clone())
+        return memo[id(self)]
+
+    def __reduce_ex__(self, protocol):
+        # The data may be a view into an optimizer's flat buffer: store this weight's own part alone.
+        return _rebuild, (self.data.clone(), dict(self.__dict__), self.requires_grad)
+
+    def __repr__(self):
+        return f"<Variable path={self.path}, shape={tuple(self.shape)}, dtype={self.dtype}, value={self.data}>"
+
+    def _like(self, data):
+        return _rebuild(data, dict(self.__dict__), self.requires_grad)
+
+
+def _rebuild(data, attributes, trainable):
+    variable = Variable(data, trainable)
+    variable.__dict__.update(attributes)
+    return variable

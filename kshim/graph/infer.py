@@ -1,0 +1,89 @@
+"""Output shapes by running the code itself on ``meta`` tensors.
+
+An axis that is None is run at two sizes; output axes that differ between the runs are None.
+Source: the idea is Keras 3's ``backend/torch/core.py``.
+"""
+
+import contextvars
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from kshim.core import dtypes, tree
+from kshim.graph import keras_tensor
+
+SIZES = (83, 89)
+running = contextvars.ContextVar("running", default=False)
+
+
+class CannotInferError(NotImplementedError):
+    """The code needs values (``.item()``, ``nonzero``, numpy), which a meta run does not have."""
+
+
+class _EverythingMeta(TorchFunctionMode):
+    """Moves each real tensor that meets a torch call to ``meta``: weights, buffers and constants alike.
+
+    A layer's state is thus never written to by a meta run.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__name__", None) == "__get__":  # x.shape and the like: nothing to move
+            return function(*args)
+        return function(*tree.map_structure(_to_meta, list(args)), **tree.map_structure(_to_meta, kwargs or {}))
+
+
+def _to_meta(value):
+    if isinstance(value, torch.Tensor) and value.device.type != "meta":
+        with torch._C.DisableTorchFunction():
+            return value.detach().to("meta")
+    return value
+
+
+def outputs(function, args, kwargs):
+    """What ``function(*args, **kwargs)`` returns, with ``(shape, dtype name)`` in the place of each tensor.
+
+    ``args`` and ``kwargs`` may hold KerasTensors.
+    """
+    unknown = any(None in leaf._shape for leaf in tree.flatten([args, kwargs]) if keras_tensor.is_symbolic(leaf))
+    first = _run(function, args, kwargs, SIZES[0])
+    second = _run(function, args, kwargs, SIZES[1]) if unknown else first
+    return tree.map_structure(_merge, first, second)
+
+
+def concrete(shape, size=SIZES[0]):
+    """``shape`` with ``size`` for each axis that is not known."""
+    return torch.Size([size if axis is None else axis for axis in shape])
+
+
+def _run(function, args, kwargs, size):
+    def empty(leaf):
+        if not keras_tensor.is_symbolic(leaf):
+            return leaf
+        return torch.empty(concrete(leaf._shape, size), dtype=dtypes.TORCH[leaf._dtype], device="meta")
+
+    token = running.set(True)
+    try:
+        with torch.no_grad(), torch.inference_mode(False), _EverythingMeta():
+            return function(*tree.map_structure(empty, list(args)), **tree.map_structure(empty, kwargs))
+    except (NotImplementedError, RuntimeError) as error:
+        if isinstance(error, NotImplementedError) or "meta" in str(error):
+            raise CannotInferError(
+                f"The output shape of {getattr(function, '__name__', function)} can't be found without values: {error}"
+            ) from error
+        raise
+    finally:
+        running.reset(token)
+
+
+def _merge(first, second):
+    if not isinstance(first, torch.Tensor):
+        return first
+    shape = tuple(a if a == b else None for a, b in zip(first.shape, second.shape, strict=True))
+    return Spec(shape, dtypes.NAMES[first.dtype])
+
+
+class Spec:
+    """A tensor's shape and dtype name."""
+
+    def __init__(self, shape, dtype):
+        self.shape, self.dtype = shape, dtype

@@ -1,0 +1,700 @@
+"""``Layer``: an ``nn.Module`` with Keras' life: built at the first call, named, with weights, losses and masks."""
+
+import contextlib
+import functools
+import inspect
+import itertools
+import threading
+
+import numpy as np
+import torch
+
+from kshim import activations, dtype_policies, initializers  # noqa: F401 - activations registers its resolver
+from kshim import constraints as constraint_table
+from kshim import regularizers as regularizer_table
+from kshim.core import checks, configurable, dtypes, names, tree
+from kshim.core.variable import Variable
+from kshim.graph import infer
+from kshim.graph import node as nodes
+from kshim.graph.keras_tensor import KerasTensor
+from kshim.layers import input_spec, tracking
+
+_call_ids = itertools.count(1)  # one for each outermost call: losses of an earlier one are stale
+
+
+class Layer(configurable.Configurable, torch.nn.Module):
+    """Base of all layers.
+
+    Args:
+        activity_regularizer: name, config or callable; its value for the outputs is added to ``losses``.
+        trainable: whether the weights take gradients.
+        dtype: dtype name or policy of weights and computation; None means the global policy.
+        autocast: whether floating point inputs are cast to the layer's compute dtype.
+        name: None gives ``dense``, ``dense_1``, ...
+        input_shape: shape of one input without the batch axis; an int means a tuple of one.
+        input_dim: the last axis of the input; ``input_shape=(input_dim,)``.
+        batch_size: the batch axis, where ``input_shape`` or ``input_dim`` is given.
+        batch_shape: shape of the input with the batch axis.
+        weights: list of arrays, set as soon as the layer is built.
+
+    Write ``build(input_shape)`` to make weights with ``add_weight``, and ``call(inputs)``; ``call`` may take
+    ``training`` and ``mask``. The output shape follows from running ``call`` on meta tensors unless the class
+    has a ``compute_output_shape``.
+
+    Raises:
+        ValueError: an unknown keyword; inputs that are not what ``input_spec`` says.
+
+    Source: Keras 3 ``layers/layer.py``.
+    """
+
+    supports_masking = False
+
+    def __new__(cls, *args, **kwargs):
+        # Keras 1 and 2 scripts set attributes, sub-layers too, before super().__init__(): so torch's part is
+        # set up here, where nn.Module.__setattr__ can rely on it.
+        self = super().__new__(cls)
+        torch.nn.Module.__init__(self)
+        self.__dict__.update(
+            training=False, built=False, input_spec=None, _trainable=True, _inbound_nodes=[], _added_losses=[],
+            _losses_of_call=0, _initial_weights=None, _batch_shape=None, _name=None, _tracked_names=[],
+        )  # fmt: skip
+        return self
+
+    def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None,
+                 input_shape=None, input_dim=None, batch_size=None, batch_shape=None, weights=None, **kwargs):  # fmt: skip
+        if kwargs:
+            known = configurable.argument_names(type(self).__mro__)
+            raise ValueError(
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: expected some of {known}. "
+                f"Received: {kwargs}." + "".join(checks.nearest(key, known) for key in kwargs)
+            )
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"{type(self).__name__}: expected `name` to be a string. Received: name={name!r}.")
+        self._name = name or names.unique(names.snake_case(type(self).__name__))
+        self.dtype_policy = dtype_policies.get(dtype)
+        self.autocast = autocast
+        self.activity_regularizer = regularizer_table.get(activity_regularizer)
+        self._trainable = checks.boolean(self, "trainable", trainable)
+        if input_dim is not None:
+            input_shape = (input_dim,)
+        if input_shape is not None:
+            input_shape = (input_shape,) if checks.as_int(input_shape) is not None else tuple(input_shape)
+            batch_shape = (batch_size, *input_shape)
+        self._batch_shape = None if batch_shape is None else tuple(batch_shape)
+        self.__dict__["_initial_weights"] = weights
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls) and not hasattr(cls.build, "marks_built"):
+            cls.build = _marking_built(cls.build)
+
+    # -- names, dtypes, flags ------------------------------------------------------------------------------------
+
+    @property
+    def name(self):
+        """The layer's name."""
+        return self._name
+
+    @name.setter
+    def name(self, value):
+        self._name = value
+
+    @property
+    def path(self):
+        """The layer's name, as Keras' ``path`` begins."""
+        return self._name
+
+    @property
+    def dtype(self):
+        """Dtype name of the weights."""
+        return self.dtype_policy.variable_dtype
+
+    variable_dtype = dtype
+
+    @property
+    def compute_dtype(self):
+        """Dtype name that inputs are cast to."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def trainable(self):
+        """Whether the weights take gradients; setting it sets every sub-layer's too."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        value = checks.boolean(self, "trainable", value)
+        for module in self.modules():
+            if isinstance(module, Layer):
+                module.__dict__["_trainable"] = value
+        for parameter in self.parameters():
+            if getattr(parameter, "wants_gradient", True):
+                parameter.requires_grad_(value and parameter.is_floating_point())
+
+    @property
+    def batch_shape(self):
+        """The input shape given to the constructor, with the batch axis, or None."""
+        return self._batch_shape
+
+    @property
+    def device(self):
+        """The device of the first weight; the CPU without one."""
+        first = next(itertools.chain(self.parameters(), self.buffers()), None)
+        return torch.device("cpu") if first is None else first.device
+
+    # -- weights -------------------------------------------------------------------------------------------------
+
+    def build(self, input_shape):
+        """Make the weights. The base builds sub-layers by running ``call`` on meta tensors of that shape."""
+        if any(isinstance(child, Layer) and not child.built for child in self.modules() if child is not self):
+            inputs = _shapes_to_tensors(input_shape, self.compute_dtype)
+            infer.outputs(self.call, (inputs,), self._call_flags({}))
+
+    build.marks_built = True  # type: ignore[attr-defined] # __call__ sets `built` itself
+
+    @configurable.translated
+    def add_weight(self, shape=None, initializer=None, dtype=None, trainable=True, autocast=True, regularizer=None,
+                   constraint=None, aggregation="none", name=None):  # fmt: skip
+        """Make a weight and register it.
+
+        Args:
+            shape: tuple of ints; None or () for a scalar.
+            initializer: name, config or callable; None means glorot uniform for floats and zeros otherwise.
+            dtype: dtype name; None means the layer's.
+            trainable: whether it takes gradients; otherwise it is a buffer.
+            autocast: accepted as in Keras; kshim casts under mixed precision by torch's autocast.
+            regularizer, constraint: name, config or callable.
+            aggregation: how replicas would be joined, one of none, mean, sum, only_first_replica.
+            name: the weight's name.
+
+        Returns: the ``Variable``.
+
+        Raises: ValueError if an axis of ``shape`` is not known or below 0.
+        """
+        shape = () if shape is None else (shape,) if checks.as_int(shape) is not None else tuple(shape)
+        if any(checks.as_int(axis) is None or axis < 0 for axis in shape):
+            checks.fail(self, "a weight's shape to be a tuple of known sizes", f"shape={shape}")
+        if aggregation not in (None, "none", "mean", "sum", "only_first_replica"):
+            checks.fail(self, "`aggregation` to be one of none, mean, sum, only_first_replica", repr(aggregation))
+        dtype = dtypes.to_torch(dtype or self.variable_dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtype.is_floating_point else "zeros"
+        # A layer may be built inside a meta run, in inference mode, or under a default device: its weights are real.
+        with torch._C.DisableTorchFunction(), torch.inference_mode(False), torch.no_grad():
+            value = initializers.get(initializer)(shape, dtype=dtypes.NAMES[dtype])
+            value = torch.as_tensor(value, dtype=dtype).reshape(shape)
+            variable = Variable(value.to(self.device), trainable=bool(trainable), name=name or "variable")
+        variable.wants_gradient = bool(trainable)
+        variable._path = f"{self.name}/{variable.name}"
+        variable.regularizer = regularizer_table.get(regularizer)
+        variable.constraint = constraint_table.get(constraint)
+        if trainable and not self._trainable:
+            variable.requires_grad_(False)
+        attribute = variable.name.replace(".", "_").replace("/", "_")
+        while attribute in self._parameters or attribute in self._buffers or hasattr(self, attribute):
+            attribute = attribute + "_"
+        self._register_variable(attribute, variable)
+        return variable
+
+    def weight(self, name, shape, trainable=True):
+        """``add_weight`` with the layer's ``<name>_initializer``, ``_regularizer`` and ``_constraint``."""
+        return self.add_weight(
+            shape, getattr(self, f"{name}_initializer"), trainable=trainable, name=name,
+            regularizer=getattr(self, f"{name}_regularizer", None), constraint=getattr(self, f"{name}_constraint", None),
+        )  # fmt: skip
+
+    def _register_variable(self, name, variable):
+        wanted = getattr(variable, "wants_gradient", variable.requires_grad)
+        (self._parameters if wanted else self._buffers)[name] = variable
+
+    def __setattr__(self, name, value):
+        if isinstance(value, Variable):
+            for registry in (self._parameters, self._buffers):
+                for key in [k for k, known in registry.items() if known is value]:
+                    del registry[key]  # add_weight registered it under its own name; the attribute's name wins
+            self.__dict__.pop(name, None)
+            self._register_variable(name, value)
+        elif isinstance(value, (list, dict, tuple)):
+            value = tracking.tracked(self, name, value)
+            if isinstance(value, (tracking.TrackedList, tracking.TrackedDict)) and name not in self._tracked_names:
+                self._tracked_names.append(name)
+            object.__setattr__(self, name, value)
+        elif isinstance(value, torch.nn.Module):
+            if not isinstance(value, Layer) and value.training != self.training:
+                value.train(self.training)  # a plain module begins in its owner's mode
+            super().__setattr__(name, value)
+        elif isinstance(getattr(type(self), name, None), property) or name in self._parameters or name in self._buffers:
+            super().__setattr__(name, value)
+        else:
+            self._modules.pop(name, None)
+            object.__setattr__(self, name, value)
+
+    def _apply(self, fn, recurse=True):
+        kept = {name: buffer for name, buffer in self._buffers.items() if isinstance(buffer, Variable)}
+        super()._apply(fn, recurse)
+        for name, variable in kept.items():  # .to() makes plain tensors of buffers
+            variable.data = self._buffers[name].data
+            self._buffers[name] = variable
+        return self
+
+    @property
+    def weights(self):
+        """All weights: own trainable ones, own others, then the sub-layers'."""
+        return weights_of(self)
+
+    variables = weights
+
+    @property
+    def trainable_weights(self):
+        """The weights that take gradients."""
+        return [w for w in weights_of(self) if w.requires_grad]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self):
+        """The weights that take none."""
+        return [w for w in weights_of(self) if not w.requires_grad]
+
+    non_trainable_variables = non_trainable_weights
+
+    def get_weights(self):
+        """The weights' values, a list of numpy arrays."""
+        return [w.detach().cpu().numpy().copy() for w in self.weights]
+
+    def set_weights(self, weights):
+        """Write a list of arrays; nothing is written unless all of them fit.
+
+        Raises: ValueError if their number or a shape is wrong.
+        """
+        own = self.weights
+        if len(own) != len(weights):
+            raise ValueError(
+                f"You called `set_weights(weights)` on {checks.describe(self)} with a list of {len(weights)} arrays: "
+                f"expected {len(own)}, of shapes {[tuple(w.shape) for w in own]}. "
+                f"Received: shapes {[tuple(np.shape(w)) for w in weights]}."
+                + ("" if self.built else f" The layer is not built yet: call `{self.name}.build(input_shape)` first.")
+            )
+        values = [torch.as_tensor(np.asarray(w) if not isinstance(w, torch.Tensor) else w) for w in weights]
+        for index, (variable, value) in enumerate(zip(own, values, strict=True)):
+            if variable.shape != value.shape:
+                raise ValueError(
+                    f"{checks.describe(self)}: weight {index} ({getattr(variable, 'name', '')!r}) expected shape "
+                    f"{tuple(variable.shape)}. Received: shape {tuple(value.shape)}."
+                )
+        with torch.no_grad():
+            for variable, value in zip(own, values, strict=True):
+                variable.data.copy_(value)
+
+    def count_params(self):
+        """How many numbers the weights hold. Raises: ValueError before the layer is built."""
+        if not self.built:
+            raise ValueError(
+                f"You tried to call `count_params` on layer {self.name!r}, but the layer isn't built. "
+                f"Received: built=False. Build it with `{self.name}.build(input_shape)`, or call it on data."
+            )
+        return sum(w.numel() for w in self.weights)
+
+    # -- losses --------------------------------------------------------------------------------------------------
+
+    def add_loss(self, loss):
+        """Add a scalar to ``losses`` from within ``call``; it holds until the next call."""
+        for value in tree.flatten(loss):
+            if isinstance(value, KerasTensor):
+                raise NotImplementedError(
+                    f"{checks.describe(self)}: kshim has no add_loss on symbolic tensors yet. Received: {value}. "
+                    "Add it within a layer's call()."
+                )
+            if infer.running.get():
+                continue
+            if self._losses_of_call != _calling.id:
+                self._added_losses.clear()
+                self.__dict__["_losses_of_call"] = _calling.id
+            self._added_losses.append(torch.as_tensor(value))
+            if _calling.collected is not None:
+                _calling.collected.append(self._added_losses[-1])
+
+    @property
+    def losses(self):
+        """Scalars to add to the training loss: what the last call added, and the weights' penalties."""
+        added = [loss for m in self.modules() if isinstance(m, Layer) for loss in m._added_losses]
+        return added + [penalty(weight) for penalty, weight in self._penalties()]
+
+    def _penalties(self):
+        """``(regularizer, weight)`` of every trainable weight with a regularizer."""
+        return [(w.regularizer, w) for w in self.weights if getattr(w, "regularizer", None) and w.requires_grad]
+
+    # -- calling -------------------------------------------------------------------------------------------------
+
+    def call(self, *args, **kwargs):
+        """The computation, written by the subclass."""
+        raise NotImplementedError(f"{checks.describe(self)}: expected a `call()` method. Received: none.")
+
+    def forward(self, *args, **kwargs):
+        """What ``layer(...)`` runs: build at first, check, cast, ``call``, then masks and activity losses."""
+        leaves = tree.flatten([args, kwargs])
+        if any(isinstance(leaf, KerasTensor) for leaf in leaves):
+            return self._record(args, kwargs)
+        if len(args) > 1:
+            args, kwargs = _flags_by_name(_call_parameters(type(self)), args, kwargs)
+        args, kwargs = self._tensors(args), self._tensors(kwargs)
+        inputs = args[0] if args else next(iter(kwargs.values()), None)
+        if not self.built:
+            self._build_for(args, kwargs)
+        if self.input_spec is not None:
+            input_spec.check_inputs(self, self.input_spec, inputs)
+        outermost = _calling.depth == 0
+        if outermost:
+            _calling.id = next(_call_ids)
+        _calling.depth += 1
+        try:
+            with self._mode(kwargs), self._precision():
+                masks = self._masks(inputs, kwargs)
+                outputs = self.call(*args, **kwargs, **self._call_flags(kwargs))
+            if self.activity_regularizer is not None:
+                for output in tree.flatten(outputs):
+                    self.add_loss(self.activity_regularizer(output) / max(output.shape[0], 1))
+            if masks is not None or self._makes_masks():
+                self._attach_masks(inputs, outputs, masks)
+            return outputs
+        finally:
+            _calling.depth -= 1
+
+    def lowered_call(self, node):
+        """How a lowered graph calls this layer: ``(callable, takes training)``, or None for ``layer(...)``.
+
+        The bare ``call`` does where nothing else would happen around it.
+        """
+        plain_float = self.dtype_policy.compute_dtype == self.dtype_policy.variable_dtype
+        masked = any(t._keras_mask is not None for t in [*node.inputs, *node.outputs])
+        cast = any(_is_float(t._dtype) and t._dtype != self.compute_dtype for t in node.inputs)
+        hooked = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
+        if (not plain_float or masked or (cast and self.autocast) or hooked or self.activity_regularizer is not None
+                or "training" in node.kwargs or type(self).forward is not Layer.forward or not self.built):  # fmt: skip
+            return None
+        return self.call, "training" in _call_parameters(type(self))
+
+    def register_forward_hook(self, *args, **kwargs):
+        """As on ``nn.Module``; graphs with this layer are lowered again so that the hook is heard."""
+        return self._hooked(super().register_forward_hook(*args, **kwargs))
+
+    def register_forward_pre_hook(self, *args, **kwargs):
+        """As on ``nn.Module``; graphs with this layer are lowered again so that the hook is heard."""
+        return self._hooked(super().register_forward_pre_hook(*args, **kwargs))
+
+    def register_full_backward_hook(self, *args, **kwargs):
+        """As on ``nn.Module``; graphs with this layer are lowered again so that the hook is heard."""
+        return self._hooked(super().register_full_backward_hook(*args, **kwargs))
+
+    def register_full_backward_pre_hook(self, *args, **kwargs):
+        """As on ``nn.Module``; graphs with this layer are lowered again so that the hook is heard."""
+        return self._hooked(super().register_full_backward_pre_hook(*args, **kwargs))
+
+    def _hooked(self, handle):
+        for relower in self.__dict__.get("_relower", {}).values():
+            relower()
+        return handle
+
+    def compute_output_shape(self, *shapes):
+        """Output shape for an input shape; found by a meta run unless a subclass writes it."""
+        inputs = [_shapes_to_tensors(shape, self.compute_dtype) for shape in shapes]
+        if not self.built:
+            self.build(*shapes)
+        specs = infer.outputs(self.call, inputs, self._call_flags({}))
+        return tree.map_structure(lambda spec: spec.shape, specs)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """The outputs' mask: the inputs' own where the layer supports masking, else None."""
+        return previous_mask if self.supports_masking else None
+
+    def _record(self, args, kwargs):
+        """The call on symbolic tensors: build, a node, KerasTensors."""
+        inputs = args[0] if args else next(iter(kwargs.values()), None)
+        if not self.built:
+            self._build_for(args, kwargs)
+        input_spec.check_inputs(self, self.input_spec, inputs)
+        specs = None
+        if type(self).compute_output_shape is not Layer.compute_output_shape:
+            shapes = tree.map_structure(lambda t: getattr(t, "shape", None), inputs)
+            shape = self.compute_output_shape(shapes)
+            specs = _shapes_to_specs(shape, self.compute_dtype) if shape is not None else None
+        if specs is None:
+            flags = {} if "training" in kwargs else self._call_flags(kwargs)
+            run = functools.partial(self._run_quietly, flags)
+            specs = infer.outputs(run, args, kwargs)
+        outputs = nodes.Node(self, args, kwargs, specs, self.name).structure
+        masks = _masks_of(inputs)
+        if "mask" in kwargs:
+            masks = kwargs["mask"]
+        if masks is not None or self._makes_masks():
+            self._attach_masks(inputs, outputs, masks)
+        return outputs
+
+    def _run_quietly(self, flags, *args, **kwargs):
+        with self._precision():
+            return self.call(*args, **kwargs, **flags)
+
+    def _tensors(self, structure):
+        """Numpy arrays to tensors on the layer's device; floating point inputs to the compute dtype."""
+        target = dtypes.TORCH[self.compute_dtype]
+
+        def tensor(leaf):
+            if isinstance(leaf, np.ndarray):
+                leaf = torch.as_tensor(leaf, device=self.device)
+            if (isinstance(leaf, torch.Tensor) and self.autocast and leaf.is_floating_point() and leaf.dtype != target):
+                mask = getattr(leaf, "_keras_mask", None)
+                leaf = leaf.to(target)
+                if mask is not None:
+                    leaf._keras_mask = mask
+            return leaf
+
+        if isinstance(structure, tuple):
+            return tuple(tree.map_structure(tensor, item) for item in structure)
+        return {key: tree.map_structure(tensor, item) for key, item in structure.items()}
+
+    def _build_for(self, args, kwargs):
+        """Build from the shapes of a call's arguments; the batch axis is told as None in a meta run."""
+        shapes = [tree.map_structure(_shape_of, value) for value in args]
+        parameters = list(inspect.signature(self.build).parameters)
+        named = dict(zip(_call_parameters(type(self)), shapes, strict=False))
+        named |= {key: tree.map_structure(_shape_of, value) for key, value in kwargs.items()}
+        extra = {f"{k}_shape": v for k, v in named.items() if f"{k}_shape" in parameters[1:] and v is not None}
+        with torch.inference_mode(False):
+            self.build(shapes[0] if shapes else next(iter(named.values()), None), **extra)
+        self._after_build()
+
+    def _after_build(self):
+        self.built = True
+        if self._initial_weights is not None:
+            weights, self.__dict__["_initial_weights"] = self._initial_weights, None
+            self.set_weights(weights)
+
+    def _call_flags(self, given):
+        """``training=`` for a ``call`` that takes it and was not given it."""
+        if "training" in _call_parameters(type(self)) and "training" not in given:
+            return {"training": self.training}
+        return {}
+
+    def _mode(self, kwargs):
+        """An explicit ``training=`` holds for the call and everything below it; None means the module's own flag."""
+        training = kwargs.get("training")
+        if training is None or "training" not in kwargs:
+            kwargs.pop("training", None)
+            return contextlib.nullcontext()
+        if "training" not in _call_parameters(type(self)):
+            kwargs.pop("training")
+        elif not isinstance(training, torch.Tensor):
+            kwargs["training"] = training = bool(training)
+        return contextlib.nullcontext() if bool(training) == self.training else training_mode(self, bool(training))
+
+    def _precision(self):
+        policy = self.dtype_policy
+        if policy.compute_dtype == policy.variable_dtype:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtypes.TORCH[policy.compute_dtype])
+
+    def _makes_masks(self):
+        return type(self).compute_mask is not Layer.compute_mask
+
+    def _masks(self, inputs, kwargs):
+        """The masks that come with the inputs; handed to a ``call`` that takes ``mask``."""
+        if kwargs.get("mask") is not None:
+            masks = kwargs["mask"]
+        else:
+            masks = _masks_of(inputs)
+        if "mask" in _call_parameters(type(self)):
+            if masks is not None:
+                kwargs["mask"] = masks
+        else:
+            kwargs.pop("mask", None)
+        return masks
+
+    def _attach_masks(self, inputs, outputs, masks):
+        computed = self.compute_mask(inputs, masks)
+        if computed is None:
+            return
+        flat = tree.flatten(outputs)
+        computed = tree.flatten(computed) if len(flat) > 1 else [computed]
+        for output, mask in zip(flat, computed, strict=False):
+            if mask is not None:
+                output._keras_mask = mask
+
+    # -- graph ---------------------------------------------------------------------------------------------------
+
+    def _node_at(self, index):
+        if len(self._inbound_nodes) <= index:
+            raise AttributeError(
+                f"{checks.describe(self)} has no symbolic call number {index}. Received: a layer called "
+                f"{len(self._inbound_nodes)} times. Call it on an Input first."
+            )
+        return self._inbound_nodes[index]
+
+    def get_input_at(self, node_index):
+        """The KerasTensors of the layer's symbolic call number ``node_index``."""
+        return _one_or_list(self._node_at(node_index).inputs)
+
+    def get_output_at(self, node_index):
+        """The result of the layer's symbolic call number ``node_index``."""
+        return self._node_at(node_index).structure
+
+    @property
+    def input(self):
+        """The KerasTensor(s) the layer was called on."""
+        return self.get_input_at(0)
+
+    @property
+    def output(self):
+        """The KerasTensor(s) the layer gave."""
+        return self.get_output_at(0)
+
+    # -- config --------------------------------------------------------------------------------------------------
+
+    def get_config(self):
+        """``name``, ``trainable``, ``dtype`` and the constructor's arguments."""
+        base = {"name": self.name, "trainable": self.trainable, "dtype": dtype_policies.serialize(self.dtype_policy)}
+        own = super().get_config()
+        for name in _BASE_ARGUMENTS:
+            own.pop(name, None)
+        return {**base, **own}
+
+    def _config_value(self, name):
+        return None if name in _BASE_ARGUMENTS else super()._config_value(name)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def __getstate__(self):
+        return {k: v for k, v in self.__dict__.items() if k != "_relower"} | {"_inbound_nodes": [], "_added_losses": []}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for name in self._tracked_names:
+            setattr(self, name, self.__dict__[name])
+
+
+_BASE_ARGUMENTS = tuple(
+    p for p in inspect.signature(Layer.__init__).parameters if p not in ("self", "kwargs", "activity_regularizer")
+)
+
+
+class _Calling(threading.local):
+    """The call under way in this thread: its id, how deep it is, and where its losses are collected."""
+
+    id = 0
+    depth = 0
+    collected: list | None = None
+
+
+_calling = _Calling()
+
+
+@contextlib.contextmanager
+def collect_losses():
+    """Within the block, the list yielded receives each loss that a layer adds."""
+    outer, _calling.collected = _calling.collected, []
+    try:
+        yield _calling.collected
+    finally:
+        _calling.collected = outer
+
+
+@contextlib.contextmanager
+def training_mode(module, training):
+    """Within the block, ``module`` and all below it train or not; each gets its own flag back after."""
+    flags = [(m, m.training) for m in module.modules()]
+    try:
+        for m, _ in flags:
+            m.__dict__["training"] = training
+        yield
+    finally:
+        for m, flag in flags:
+            m.__dict__["training"] = flag
+
+
+def weights_of(module):
+    """Every weight below ``module`` once, in Keras' order; plain modules count too."""
+    found, seen = [], set()
+
+    def visit(m):
+        for w in [*m._parameters.values(), *m._buffers.values()]:
+            if w is not None and id(w) not in seen:
+                seen.add(id(w))
+                found.append(w)
+        for child in m._modules.values():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                visit(child)
+
+    visit(module)
+    return found
+
+
+def _marking_built(build):
+    @functools.wraps(build)
+    def marked(self, *args, **kwargs):
+        result = build(self, *args, **kwargs)
+        if not self.built or self._initial_weights is not None:
+            self._after_build()
+        return result
+
+    marked.marks_built = True  # type: ignore[attr-defined] # a mark for __init_subclass__
+    return marked
+
+
+@functools.lru_cache(maxsize=None)
+def _call_parameters(cls):
+    """Names of the arguments of ``cls.call``."""
+    return tuple(list(inspect.signature(cls.call).parameters)[1:])
+
+
+def _flags_by_name(parameters, args, kwargs):
+    """``training`` and ``mask`` given by position, as keywords."""
+    given = dict(zip(parameters, args, strict=False))
+    flags = {name: given[name] for name in ("training", "mask") if name in given}
+    return tuple(a for i, a in enumerate(args) if parameters[i : i + 1] not in [(f,) for f in flags]), kwargs | flags
+
+
+def _shape_of(leaf):
+    shape = getattr(leaf, "shape", None)
+    if shape is None:
+        return None
+    shape = tuple(shape)
+    return (None, *shape[1:]) if shape and infer.running.get() else shape
+
+
+def _masks_of(inputs):
+    """The masks on ``inputs``, in their structure, or None if there is none."""
+    if not tree.is_nested(inputs):
+        return getattr(inputs, "_keras_mask", None)
+    masks = tree.map_structure(lambda leaf: getattr(leaf, "_keras_mask", None), inputs)
+    return masks if any(mask is not None for mask in tree.flatten(masks)) else None
+
+
+def _is_float(name):
+    return dtypes.TORCH[name].is_floating_point
+
+
+def _one_or_list(items):
+    return items[0] if len(items) == 1 else items
+
+
+def is_shape(value):
+    """Whether ``value`` is one shape: a tuple or list of ints and None."""
+    return isinstance(value, (list, tuple)) and all(axis is None or checks.as_int(axis) is not None for axis in value)
+
+
+def map_shapes(function, shapes):
+    """``function`` applied to each shape in a structure of shapes."""
+    if is_shape(shapes):
+        return function(tuple(shapes))
+    if isinstance(shapes, dict):
+        return {key: map_shapes(function, shape) for key, shape in shapes.items()}
+    return type(shapes)(map_shapes(function, shape) for shape in shapes)
+
+
+def _shapes_to_tensors(shapes, dtype):
+    return map_shapes(lambda shape: KerasTensor(shape, dtype), shapes)
+
+
+def _shapes_to_specs(shapes, dtype):
+    return map_shapes(lambda shape: infer.Spec(shape, dtype), shapes)

@@ -1,0 +1,160 @@
+"""``Metric``: state on the device that batches are added to, and a result; ``Mean`` and functions as metrics."""
+
+import torch
+
+from kshim import initializers
+from kshim.core import checks, dtypes, names
+from kshim.core.configurable import Configurable, translated
+from kshim.core.variable import Variable
+from kshim.losses.base import as_tensor, broadcast_weight, same_rank
+
+
+class Metric(Configurable):
+    """Base of all metrics; a subclass makes its state with ``add_variable`` in ``__init__`` and writes
+    ``update_state(y_true, y_pred, sample_weight=None)`` and ``result()``.
+
+    Args:
+        dtype: dtype name of the state; None means ``floatx()``.
+        name: None gives the class name in snake case.
+
+    Nothing is read back to the host until a result is turned into a number.
+
+    Source: Keras 3 ``metrics/metric.py``.
+    """
+
+    _direction: str | None = None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+
+    def __init__(self, dtype=None, name=None):
+        self.name = name or names.unique(names.snake_case(type(self).__name__))
+        self.dtype = dtypes.name_of(dtype)
+        self._variables = []
+        self._kept = ("dtype", "name")
+
+    @translated
+    def add_variable(self, shape=(), initializer="zeros", dtype=None, aggregation="sum", name=None):
+        """A piece of state: a ``Variable`` without gradient, reset by ``reset_state`` to its first value.
+
+        Args:
+            shape: tuple of ints.
+            initializer: name, config or callable for the first value.
+            dtype: dtype name; None means the metric's.
+            aggregation: accepted as in Keras: how replicas would be joined.
+            name: its name.
+        """
+        dtype = dtypes.name_of(dtype or self.dtype)
+        with torch.inference_mode(False):
+            value = torch.as_tensor(initializers.get(initializer)(tuple(shape), dtype=dtype))
+            variable = Variable(value.clone(), trainable=False, name=name or "variable")
+        variable._path = f"{self.name}/{variable.name}"
+        variable.first_value = value
+        self._variables.append(variable)
+        return variable
+
+    add_weight = add_variable
+
+    @property
+    def variables(self):
+        """The state."""
+        return list(self._variables)
+
+    def to(self, device):
+        """Move the state to ``device``; returns the metric."""
+        for variable in self._variables:
+            if variable.device != device:
+                variable.data = variable.data.to(device)
+        return self
+
+    def reset_state(self):
+        """The state as it began."""
+        with torch.no_grad():
+            for variable in self._variables:
+                variable.data.copy_(variable.first_value)
+
+    def update_state(self, *args, **kwargs):
+        """Add a batch."""
+        raise NotImplementedError(f"{checks.describe(self)}: expected an `update_state()` method. Received: none.")
+
+    def result(self):
+        """The value over everything since the last reset, a tensor (or a dict of them)."""
+        raise NotImplementedError(f"{checks.describe(self)}: expected a `result()` method. Received: none.")
+
+    def __call__(self, *args, **kwargs):
+        """Add a batch and return the result."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+class Mean(Metric):
+    """The weighted mean of all values.
+
+    Args: ``name``, ``dtype`` as for ``Metric``.
+
+    ``update_state(values, sample_weight=None)``; ``result()`` is 0 before the first.
+
+    Source: Keras 3 ``metrics/reduction_metrics.py``.
+    """
+
+    def __init__(self, name="mean", dtype=None):
+        super().__init__(dtype=dtype, name=name)
+        self.total = self.add_variable(name="total")
+        self.count = self.add_variable(name="count")
+
+    def update_state(self, values, sample_weight=None):
+        with torch.no_grad():
+            values = as_tensor(values)
+            mask = getattr(values, "_keras_mask", None)
+            self._add(values.to(self.total.dtype), sample_weight, mask)
+
+    def _add(self, values, sample_weight, mask=None):
+        self.to(values.device)
+        if mask is not None:
+            kept = broadcast_weight(mask, values)
+            sample_weight = kept if sample_weight is None else broadcast_weight(sample_weight, values) * kept
+        if sample_weight is None:
+            self.total.add_(values.sum())
+            self.count.add_(values.numel())
+            return
+        weight = broadcast_weight(_mean_to_rank(as_tensor(sample_weight), values), values)
+        self.total.add_((values * weight).sum())
+        self.count.add_(weight.expand_as(values).sum())
+
+    def result(self):
+        return torch.where(self.count == 0, 0.0, self.total / self.count)
+
+
+def _mean_to_rank(weight, values):
+    """A weight with more axes than the values is averaged over the surplus."""
+    if weight.dim() > values.dim() and not (weight.dim() == values.dim() + 1 and weight.shape[-1] == 1):
+        return weight.float().mean(tuple(range(values.dim(), weight.dim())))
+    return weight
+
+
+class MeanMetricWrapper(Mean):
+    """The mean of a function ``(y_true, y_pred, **arguments) -> values``.
+
+    Args:
+        fn: the function; one value for each sample, or one for the batch.
+        name: None gives the function's name.
+        dtype: as for ``Metric``.
+        kwargs: further arguments for every call of ``fn``.
+
+    Source: Keras 3 ``metrics/reduction_metrics.py``.
+    """
+
+    def __init__(self, fn, name=None, dtype=None, **kwargs):
+        super().__init__(name or getattr(fn, "__name__", type(fn).__name__), dtype)
+        self.fn, self.arguments = fn, kwargs
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        with torch.no_grad():
+            y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
+            mask = getattr(y_pred, "_keras_mask", None)
+            y_true = y_true if y_true.dim() == y_pred.dim() else same_rank(y_true, y_pred)
+            values = as_tensor(self.fn(y_true, y_pred, **self.arguments))
+            self._add(values.to(self.total.dtype), sample_weight, mask)

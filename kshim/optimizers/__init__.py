@@ -1,0 +1,36 @@
+"""Optimizers: slots and an update rule each."""
+
+import torch
+
+from kshim.core.registry import Registry
+from kshim.optimizers import schedules
+from kshim.optimizers.base import Optimizer
+from kshim.optimizers.rules import SGD, Adagrad, Adam, RMSprop
+
+__all__ = ["SGD", "Adagrad", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize"]
+
+OPTIMIZERS = Registry("optimizer", "keras.optimizers", base=(Optimizer, torch.optim.Optimizer), plain=False)
+OPTIMIZERS.add(Adagrad, Adam, RMSprop, SGD, sgd=SGD, rmsprop=RMSprop, adam=Adam, adagrad=Adagrad)
+
+
+def get(identifier):
+    """The optimizer for a name (any case), config, class, or instance (a torch optimizer too).
+
+    Raises: ValueError for anything else.
+    """
+    if isinstance(identifier, str):
+        by_case = {name.lower(): name for name in OPTIMIZERS.table}
+        identifier = by_case.get(identifier.lower(), identifier)
+    elif identifier is None:
+        raise ValueError("Could not interpret optimizer identifier: expected a name or an object. Received: None")
+    return OPTIMIZERS.get(identifier)
+
+
+def serialize(optimizer):
+    """The optimizer as a config dict."""
+    return OPTIMIZERS.serialize(optimizer)
+
+
+def deserialize(config, custom_objects=None):
+    """The optimizer a config dict describes."""
+    return OPTIMIZERS.get(config, custom_objects)
