@@ -113,7 +113,7 @@ def main(name, workload, threads):
     def say(**answer):
         pipe.write(json.dumps(answer) + "\n")
 
-    torch.set_flush_denormal(True)  # a dead unit's mean square decays to denormals: later epochs would be slower
+    torch.set_flush_denormal(True)  # else dead units make later epochs slower: RMSprop decays to denormals
     if threads:
         torch.set_num_threads(threads)
     work = WORKLOADS[workload]

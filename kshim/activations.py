@@ -181,22 +181,24 @@ def softmax(x, axis=-1):
     losses take the stable form. Warns where the axis has size 1, since the result then is 1 always.
     """
     x = to_tensor(x)
-    outputs = _over(torch.softmax, x, axis)
-    if isinstance(axis, int):
-        if x.shape[axis] == 1:
-            warnings.warn(
-                f"softmax over axis {axis} of a tensor of shape {tuple(x.shape)}: the axis has size 1, so every "
-                "output is 1. Did you mean a sigmoid?",
-                stacklevel=2,
-            )
-        if axis in (-1, x.ndim - 1) and type(outputs) is torch.Tensor and torch.is_grad_enabled():
-            outputs._softmax_logits = x
+    if not isinstance(axis, int):
+        return _over(torch.softmax, x, axis)
+    outputs = torch.softmax(x, axis)
+    if x.shape[axis] == 1:
+        warnings.warn(
+            f"softmax over axis {axis} of a tensor of shape {tuple(x.shape)}: the axis has size 1, so every "
+            "output is 1. Did you mean a sigmoid?",
+            stacklevel=2,
+        )
+    if (axis == -1 or axis == x.ndim - 1) and type(outputs) is torch.Tensor and torch.is_grad_enabled():
+        outputs._softmax_logits = x
     return outputs
 
 
 def log_softmax(x, axis=-1):
     """``log(softmax(x, axis))``, computed in one."""
-    return _over(torch.log_softmax, to_tensor(x), axis)
+    x = to_tensor(x)
+    return torch.log_softmax(x, axis) if isinstance(axis, int) else _over(torch.log_softmax, x, axis)
 
 
 def sparsemax(x, axis=-1):
@@ -213,9 +215,7 @@ def sparsemax(x, axis=-1):
 
 
 def _over(function, x, axis):
-    """``function(x, axis)`` for an axis that may be several, or None for all."""
-    if isinstance(axis, int):
-        return function(x, axis)
+    """``function(x, axis)`` over the several axes in the tuple ``axis``, or over all for None."""
     if axis is None:
         return torch.reshape(function(torch.reshape(x, (-1,)), 0), x.shape)
     last = tuple(range(-len(axis), 0))

@@ -7,6 +7,10 @@ from kshim.callbacks.base import EMPTY, overrides, plain_logs
 from kshim.callbacks.progress import History, ProgbarLogger
 from kshim.core import tree
 
+STARTS = frozenset(("train_begin", "test_begin", "predict_begin", "epoch_begin"))
+# Hook -> the number of arguments before the logs: 1 where an epoch or batch has an index.
+INDEXED = {hook.removeprefix("on_"): int("batch" in hook or "epoch" in hook) for hook in EMPTY}
+
 
 class CallbackList:
     """Several callbacks, told as one.
@@ -79,12 +83,12 @@ class CallbackList:
             hook: the hook's name without ``on_``.
             args: what the hook takes: the index of the epoch or batch if it has one, then the logs, if any.
         """
-        if hook.endswith("begin") and "batch" not in hook:
+        if hook in STARTS:
             self.refresh()
         hearers = self._heard_by[hook]
         if not hearers:
             return
-        position = 1 if "batch" in hook or "epoch" in hook else 0
+        position = INDEXED[hook]
         logs = args[position] if len(args) > position else None
         if self._reads_logs[hook]:
             logs = plain_logs(logs)

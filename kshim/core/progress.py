@@ -97,6 +97,7 @@ class Progbar:
             or "posix" in sys.modules
             or "PYCHARM_HOSTED" in os.environ
         )
+        self._averages_nothing = stateless_metrics is not None and not self.stateless_metrics
         self._sums = {}  # name -> (sum or last value, number of steps in it)
         self._seen = 0
         self._drawn_width = 0
@@ -117,9 +118,9 @@ class Progbar:
             finalize = self.target is not None and current >= self.target
         now = time.time()
         shows = self._shows(now, finalize)
-        averages_nothing = self.stateless_metrics is not None and not self.stateless_metrics
+        averages_nothing = self._averages_nothing
         if callable(values):
-            values = values() if shows or not averages_nothing else None
+            values = values() if shows or not averages_nothing else ()
         for name, value in values or ():
             self._take(name, value, max(current - self._seen, 1), finalize)
         self._seen = current

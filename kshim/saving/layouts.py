@@ -37,10 +37,10 @@ def keras_3(model):
 
 
 def _visit(item, path, slots, seen):
+    if id(item) in seen:
+        return
+    seen.add(id(item))
     if isinstance(item, torch.nn.Module):
-        if id(item) in seen:
-            return
-        seen.add(id(item))
         slots.append(Slot(path, item, own_variables(item)))
         for name, child in children(item):
             _visit(child, f"{path}/{name}".lstrip("/"), slots, seen)
@@ -79,14 +79,14 @@ def children(module):
     return sorted(found.items(), key=lambda item: (not (first and item[0] == "layers"), item[0][:1] == "_", item[0]))
 
 
-def _inside(container):
-    """The modules in a container, at any depth."""
-    found = []
+def _inside(container, seen=frozenset()):
+    """The modules in a container, at any depth; a container within itself is passed over."""
+    found, seen = [], seen | {id(container)}
     for item in container.values() if isinstance(container, dict) else container:
         if isinstance(item, torch.nn.Module):
             found.append(item)
-        elif isinstance(item, (list, tuple, dict)):
-            found += _inside(item)
+        elif isinstance(item, (list, tuple, dict)) and id(item) not in seen:
+            found += _inside(item, seen)
     return found
 
 

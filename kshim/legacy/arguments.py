@@ -1,0 +1,345 @@
+"""Calls as older Keras spelled them, by today's name. Data only; ``translate`` reads it.
+
+A key is today's place: ``layers.Dense`` (a class), ``models.Model.fit`` (a method), ``backend.expand_dims`` (a
+function). A class also obeys the names, not the positions and defaults, in the rows of its bases. A row without
+``since`` and ``until`` holds in every dialect: it says what only one meaning was ever given to. Rows with them hold
+in the dialects of that range, both ends included.
+
+Source: ``keras/legacy/interfaces.py`` of Keras 2.3.1, and the signatures of 0.3.3, 1.2.2, 2.0.8, 2.2.4, 2.3.1 and 3.15.
+"""
+
+import numbers
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from kshim.core import settings, tree
+from kshim.legacy import values
+
+NOTHING: Mapping[str, Any] = {}
+
+
+class When(NamedTuple):
+    """A test of the positional argument at ``index``."""
+
+    index: int
+    test: Callable
+
+
+class Joined(NamedTuple):
+    """Old arguments that make one new one: ``make(*values)``, as soon as the last of ``names`` is given."""
+
+    names: tuple
+    make: Callable = lambda *values: values
+
+
+class Gone(NamedTuple):
+    """An argument without a counterpart: fine at the ``neutral`` values, else refused with ``help``.
+
+    ``ignored`` warns rather than refuses: for what never changed a number.
+    """
+
+    neutral: tuple = (None,)
+    help: str = ""
+    ignored: bool = False
+
+
+class Row(NamedTuple):
+    """What one range of dialects said in other words."""
+
+    since: str | None = None
+    until: str | None = None
+    positions: tuple = ()  # positional order, where it differed; the first row that fits is taken
+    when: When | None = None  # `positions` hold only where this test passes
+    renamed: Mapping = NOTHING  # old name -> new name
+    joined: Mapping = NOTHING  # new name -> Joined
+    twice: Mapping = NOTHING  # name given by position and by keyword -> name the keyword's value goes to
+    gone: Mapping = NOTHING  # old name -> Gone
+    values: Mapping = NOTHING  # new name -> {old value: new value}, or a function of the value
+    defaults: Mapping = NOTHING  # new name -> old default
+
+
+def _leaves(value):
+    return [leaf for leaf in tree.flatten(value) if leaf is not None]
+
+
+def _are_numbers(value):
+    leaves = _leaves(value)
+    return bool(leaves) and all(isinstance(leaf, numbers.Number) and not isinstance(leaf, bool) for leaf in leaves)
+
+
+def _are_names(value):
+    return any(isinstance(leaf, str) or callable(leaf) for leaf in _leaves(value))
+
+
+def _is_int(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value):
+    return isinstance(value, str)
+
+
+def _is_shape(value):
+    return isinstance(value, (tuple, list))
+
+
+# -- shared parts ------------------------------------------------------------------------------------------------
+
+WEIGHTS = {
+    "init": "kernel_initializer", "bias": "use_bias",
+    "W_regularizer": "kernel_regularizer", "b_regularizer": "bias_regularizer",
+    "W_constraint": "kernel_constraint", "b_constraint": "bias_constraint",
+}  # fmt: skip
+WEIGHT_POSITIONS = (
+    "kernel_initializer", "activation", "weights", "kernel_regularizer", "bias_regularizer", "activity_regularizer",
+    "kernel_constraint", "bias_constraint", "use_bias", "input_dim",
+)  # fmt: skip
+EPSILON = {"epsilon": {None: settings.epsilon}}  # 2.1.3 to 2.3.1 wrote None for the fuzz factor
+QUEUES = {
+    "max_queue_size": Gone((None, 10), "It said how batches of a generator are fetched, never what they are.", True),
+    "workers": Gone((None, 0, 1), "It said how batches of a generator are fetched, never what they are.", True),
+    "use_multiprocessing": Gone((None, False), "It said how a generator's batches are fetched, never what.", True),
+}
+ACCURACY = Gone((None, False), "Ask for it in compile(metrics=['accuracy']).")
+RESET = Gone((None, True), "kshim starts the metrics anew at each call, as Keras 3 does.")
+BACKEND = Gone((None,), "It was handed to Theano or TensorFlow; PyTorch has no use for it.", True)
+
+ADD_WEIGHT_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
+
+# -- layers ------------------------------------------------------------------------------------------------------
+
+LAYERS = {
+    "layers.Layer": (
+        Row(
+            renamed={"batch_input_shape": "batch_shape"},
+            joined={"input_shape": Joined(("input_dim", "input_length"), lambda dim, length: (length, dim))},
+            gone={
+                "input_dtype": Gone((None, "float32", "float64"), "Put an Input(dtype=...) before the layer."),
+                "cache_enabled": Gone((None, True, False)),
+                "dynamic": Gone((None, True, False)),
+            },
+        ),
+    ),
+    "layers.Layer.add_weight": (
+        Row(
+            positions=ADD_WEIGHT_2, when=When(0, _is_text),
+            values={"initializer": values.initializer_of_any_signature},
+        ),
+        Row(until="1.2.2", positions=("shape", "initializer", "name", "trainable", "regularizer", "constraint")),
+        Row(since="2.0.8", until="2.3.1", positions=("shape", "name"), when=When(1, _is_text)),
+        Row(
+            since="2.0.8", until="tf.keras", positions=ADD_WEIGHT_2, when=When(0, lambda name: name is None),
+        ),
+        Row(gone={"use_resource": Gone((None, True, False)), "synchronization": Gone((None, "auto", "AUTO"))}),
+    ),
+    "layers.InputLayer": (
+        Row(
+            until="1.2.2", positions=("shape", "batch_shape", "dtype", "input_tensor", "sparse", "name"),
+        ),
+        Row(
+            since="2.0.8", until="2.3.1",
+            positions=("shape", "batch_size", "batch_shape", "dtype", "input_tensor", "sparse", "name"),
+        ),
+        Row(
+            since="tf.keras", until="tf.keras",
+            positions=("shape", "batch_size", "dtype", "input_tensor", "sparse", "name", "ragged"),
+        ),
+        Row(renamed={"input_shape": "shape", "batch_input_shape": "batch_shape", "input_dtype": "dtype"}),
+    ),
+    "layers.Input": (
+        Row(
+            positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor"), when=When(1, _is_shape),
+        ),
+        Row(until="2.3.1", positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor")),
+        Row(
+            since="tf.keras", until="tf.keras",
+            positions=("shape", "batch_size", "name", "dtype", "sparse", "tensor", "ragged"),
+        ),
+        Row(renamed={"input_dtype": "dtype", "batch_input_shape": "batch_shape"}),
+    ),
+    "layers.Dense": (
+        Row(positions=("input_dim", "units", *WEIGHT_POSITIONS[:2]), when=When(1, _is_int)),  # 0.1
+        Row(until="1.2.2", positions=("units", *WEIGHT_POSITIONS)),
+        Row(renamed={"output_dim": "units", **WEIGHTS}, twice={"units": "input_dim"}),
+    ),
+    "layers.Dropout": (Row(renamed={"p": "rate"}),),
+    "layers.Reshape": (Row(renamed={"dims": "target_shape"}),),
+    "layers.Lambda": (Row(until="1.2.2", positions=("function", "output_shape", "arguments")),),
+}  # fmt: skip
+
+# -- models ------------------------------------------------------------------------------------------------------
+
+COMPILE = {
+    "2": ("optimizer", "loss", "metrics", "loss_weights", "sample_weight_mode", "weighted_metrics", "target_tensors"),
+    "tf.keras": ("optimizer", "loss", "metrics", "loss_weights", "weighted_metrics", "run_eagerly",
+                 "steps_per_execution", "jit_compile"),
+    "3": ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution",
+          "jit_compile", "auto_scale_loss"),
+}  # fmt: skip
+
+MODELS = {
+    "models.Model": (Row(renamed={"input": "inputs", "output": "outputs"}),),
+    "models.Sequential.compile": (
+        Row(
+            since="1.2.2", until="2.0.8",
+            positions=("optimizer", "loss", "metrics", "sample_weight_mode", "weighted_metrics"),
+        ),
+    ),
+    "models.Model.compile": (
+        Row(until="0.3.3", positions=("optimizer", "loss", "class_mode", "sample_weight_mode")),
+        Row(positions=COMPILE["3"], when=When(2, _are_numbers)),
+        Row(positions=COMPILE["3"], when=When(3, _are_names)),
+        Row(until="2.3.1", positions=COMPILE["2"]),
+        Row(since="tf.keras", until="tf.keras", positions=COMPILE["tf.keras"]),
+        Row(positions=COMPILE["2"], when=When(2, _are_names)),
+        Row(until="2.2.4", values={"metrics": values.metric_keys, "weighted_metrics": values.metric_keys}),
+        Row(
+            gone={
+                "class_mode": Gone((None,), "Keras took the accuracy from the output's width.", True),
+                "sample_weight_mode": Gone((None,), "Pass sample_weight with one weight for each timestep."),
+                "target_tensors": Gone((None,), "Pass the targets to fit()."),
+                "distribute": Gone((None,), "Run with torchrun, or wrap the model in torch's DDP."),
+                "theano_mode": BACKEND, "mode": BACKEND,
+            },
+        ),
+    ),
+    "models.Sequential.fit": (Row(since="2.0.8", until="2.0.8", defaults={"epochs": 10}),),
+    "models.Model.fit": (
+        Row(
+            until="0.3.3",
+            positions=("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split", "validation_data",
+                       "shuffle", "show_accuracy", "class_weight", "sample_weight"),
+            defaults={"batch_size": 128, "epochs": 100},
+        ),
+        Row(since="1.2.2", until="1.2.2", defaults={"epochs": 10}),
+        Row(renamed={"nb_epoch": "epochs", "X": "x"}, gone={"show_accuracy": ACCURACY, **QUEUES}),
+    ),
+    "models.Model.evaluate": (
+        Row(
+            until="0.3.3",
+            positions=("x", "y", "batch_size", "show_accuracy", "verbose", "sample_weight"),
+            defaults={"batch_size": 128},
+        ),
+        Row(renamed={"X": "x"}, gone={"show_accuracy": ACCURACY, **QUEUES}),
+    ),
+    "models.Model.predict": (
+        Row(until="0.3.3", defaults={"batch_size": 128}),
+        Row(until="2.3.1", defaults={"verbose": 0}),
+        Row(renamed={"X": "x"}, gone=QUEUES),
+    ),
+    "models.Sequential.train_on_batch": (
+        Row(until="0.3.3", positions=("x", "y", "accuracy", "class_weight", "sample_weight")),
+        Row(since="1.2.2", until="2.0.8", positions=("x", "y", "class_weight", "sample_weight")),
+    ),
+    "models.Model.train_on_batch": (
+        Row(
+            since="2.3.1", until="tf.keras",
+            positions=("x", "y", "sample_weight", "class_weight", "reset_metrics", "return_dict"),
+        ),
+        Row(renamed={"X": "x"}, gone={"accuracy": ACCURACY, "reset_metrics": RESET}),
+    ),
+    "models.Model.test_on_batch": (
+        Row(until="0.3.3", positions=("x", "y", "accuracy", "sample_weight")),
+        Row(
+            since="2.3.1", until="tf.keras",
+            positions=("x", "y", "sample_weight", "reset_metrics", "return_dict"),
+        ),
+        Row(renamed={"X": "x"}, gone={"accuracy": ACCURACY, "reset_metrics": RESET}),
+    ),
+    "models.Model.predict_on_batch": (Row(renamed={"X": "x"}),),
+}  # fmt: skip
+
+# -- optimizers --------------------------------------------------------------------------------------------------
+
+OPTIMIZERS = {
+    "optimizers.Optimizer": (
+        Row(
+            renamed={"lr": "learning_rate"},
+            joined={"learning_rate": Joined(("learning_rate", "decay"), values.rate_with_decay)},
+        ),
+        Row(until="2.3.1", renamed={"clipnorm": "global_clipnorm"}),  # one norm over all gradients
+    ),
+    "optimizers.SGD": (Row(until="2.2.4", positions=("learning_rate", "momentum", "decay", "nesterov")),),
+    "optimizers.RMSprop": (
+        Row(until="2.2.4", positions=("learning_rate", "rho", "epsilon", "decay")),
+        Row(until="0.3.3", defaults={"epsilon": 1e-6}),
+        Row(since="1.2.2", until="2.0.8", defaults={"epsilon": 1e-8}),
+        Row(values=EPSILON),
+    ),
+    "optimizers.Adagrad": (
+        Row(until="2.2.4", positions=("learning_rate", "epsilon", "decay")),
+        Row(until="0.3.3", defaults={"epsilon": 1e-6}),
+        Row(since="1.2.2", until="2.0.8", defaults={"epsilon": 1e-8}),
+        Row(until="2.3.1", defaults={"learning_rate": 0.01, "initial_accumulator_value": 0.0}),
+        Row(values=EPSILON),
+    ),
+    "optimizers.Adam": (
+        Row(until="2.0.8", positions=("learning_rate", "beta_1", "beta_2", "epsilon", "decay"),
+            defaults={"epsilon": 1e-8}),
+        Row(since="2.2.4", until="2.2.4",
+            positions=("learning_rate", "beta_1", "beta_2", "epsilon", "decay", "amsgrad")),
+        Row(since="2.3.1", until="2.3.1", positions=("learning_rate", "beta_1", "beta_2", "amsgrad")),
+        Row(values=EPSILON),
+    ),
+}  # fmt: skip
+
+# -- callbacks ---------------------------------------------------------------------------------------------------
+
+CALLBACKS = {
+    "callbacks.EarlyStopping": (Row(until="0.3.3", positions=("monitor", "patience", "verbose", "mode")),),
+    "callbacks.ModelCheckpoint": (
+        Row(
+            until="0.3.3", positions=("filepath", "monitor", "verbose", "save_best_only", "mode"),
+            defaults={"save_weights_only": True},
+        ),
+        Row(
+            since="1.2.2", until="2.3.1",
+            positions=("filepath", "monitor", "verbose", "save_best_only", "save_weights_only", "mode", "period"),
+        ),
+        Row(gone={
+            "period": Gone((None, 1), "Give save_freq= a number of batches."),
+            "options": Gone((None,), "It was TensorFlow's."),
+        }),
+    ),
+    "callbacks.LambdaCallback": (
+        Row(
+            until="tf.keras",
+            positions=("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end", "on_train_begin",
+                       "on_train_end"),
+        ),
+    ),
+    "callbacks.ReduceLROnPlateau": (Row(renamed={"epsilon": "min_delta"}),),
+    "callbacks.ProgbarLogger": (
+        Row(gone={"count_mode": Gone((None, "steps"), "The bar counts batches."), "stateful_metrics": Gone()}),
+    ),
+}  # fmt: skip
+
+# -- initializers, regularizers, constraints ---------------------------------------------------------------------
+
+SMALL = {
+    "initializers.Orthogonal": (Row(until="1.2.2", defaults={"gain": 1.1}), Row(renamed={"scale": "gain"})),
+    "initializers.RandomNormal": (Row(renamed={"scale": "stddev"}),),
+    "regularizers.L1": (Row(renamed={"l": "l1"}),),
+    "regularizers.L2": (Row(renamed={"l": "l2"}),),
+    "constraints.MaxNorm": (Row(renamed={"m": "max_value"}),),
+    "constraints.MinMaxNorm": (Row(renamed={"low": "min_value", "high": "max_value"}),),
+}
+
+# -- functions ---------------------------------------------------------------------------------------------------
+
+OUTPUT_FIRST = (Row(until="1.2.2", positions=("output", "target", "from_logits")),)
+FUNCTIONS = {
+    "activations.relu": (Row(renamed={"alpha": "negative_slope"}),),
+    "backend.binary_crossentropy": OUTPUT_FIRST,
+    "backend.categorical_crossentropy": OUTPUT_FIRST,
+    "backend.sparse_categorical_crossentropy": OUTPUT_FIRST,
+    "backend.expand_dims": (Row(renamed={"dim": "axis"}),),
+    "backend.random_normal": (Row(renamed={"std": "stddev"}),),
+    "backend.random_uniform": (Row(renamed={"low": "minval", "high": "maxval"}),),
+    "backend.set_epsilon": (Row(renamed={"e": "value"}),),
+    "backend.set_floatx": (Row(renamed={"floatx": "value"}),),
+    "utils.to_categorical": (Row(renamed={"nb_classes": "num_classes", "y": "x"}),),
+    "utils.normalize": (Row(renamed={"a": "x"}),),
+}
+
+ROWS = {**LAYERS, **MODELS, **OPTIMIZERS, **CALLBACKS, **SMALL, **FUNCTIONS}

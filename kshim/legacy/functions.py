@@ -1,0 +1,39 @@
+"""Functions and small classes whose meaning follows the dialect; ``names`` puts them in their modules."""
+
+import numpy as np
+import torch
+
+from kshim import activations, regularizers
+from kshim.core import arrays, dtypes, settings
+
+_hard_sigmoid_today = activations.hard_sigmoid
+
+
+def hard_sigmoid(x):
+    """``0.2 * x + 0.5`` within [0, 1] up to tf.keras, ``x / 6 + 0.5`` in Keras 3."""
+    if settings.holds(since="3"):
+        return _hard_sigmoid_today(x)
+    return torch.clamp(arrays.to_tensor(x) * 0.2 + 0.5, 0, 1)
+
+
+class l1_l2:
+    """``L1L2`` with the dialect's factors: 0.01 each up to tf.keras, 0 in Keras 3."""
+
+    def __new__(cls, l1=None, l2=None):
+        default = 0.0 if settings.holds(since="3") else 0.01
+        return regularizers.L1L2(default if l1 is None else l1, default if l2 is None else l2)
+
+
+def to_categorical(x, num_classes=None, dtype=None):
+    """One-hot rows, as ``core.arrays.to_categorical``, in the dialect's shape and dtype.
+
+    Args:
+        x: array-like of ints; its axes are flattened to one in 1.2.2 and 2.0.8.
+        num_classes: number of columns; None means ``max(x) + 1``.
+        dtype: of the result; None means float32 from 2.2.4 to tf.keras, float64 before and after.
+    """
+    if settings.holds(since="1.2.2", until="2.0.8"):
+        x = np.ravel(arrays.to_numpy(x))
+    rows = arrays.to_categorical(x, num_classes)
+    dtype = dtypes.name_of(dtype or ("float32" if settings.holds(since="2.2.4", until="tf.keras") else "float64"))
+    return rows.astype(dtype) if isinstance(rows, np.ndarray) else rows.to(dtypes.TORCH[dtype])

@@ -1,0 +1,69 @@
+"""Old module paths and the kshim modules that have their names. Data only; ``kshim.shim.hook`` reads it.
+
+A path below ``keras`` stands for the same path below each of ``ROOTS``. Where several modules are named, the first
+that has a name gives it. Paths of what kshim does not have yet are left out, so they are reported as missing.
+"""
+
+# What is before the dot -> what it stands for. The longest one that fits is taken.
+ROOTS = {
+    "keras": "keras",
+    "tf_keras": "keras",
+    "tensorflow.keras": "keras",
+    "tensorflow.python.keras": "keras",
+    "tensorflow.contrib.keras": "keras",
+}
+TOP_LEVEL = ("keras", "tf_keras", "tensorflow")
+PACKAGES_OF_TENSORFLOW = ("tensorflow", "tensorflow.python", "tensorflow.contrib")
+
+_LAYERS = ("kshim.layers",)
+_ENGINE = ("kshim.layers", "kshim.models")
+_UTILS = ("kshim.utils",)
+
+MODULES = {
+    "keras": ("kshim",),
+    "keras.activations": ("kshim.activations",),
+    "keras.backend": ("kshim.backend",),
+    "keras.backend.common": ("kshim.backend",),
+    "keras.backend.tensorflow_backend": ("kshim.backend",),
+    "keras.backend.theano_backend": ("kshim.backend",),
+    "keras.callbacks": ("kshim.callbacks",),
+    "keras.constraints": ("kshim.constraints",),
+    "keras.datasets": ("kshim.datasets",),
+    "keras.datasets.digits": ("kshim.datasets.digits",),
+    "keras.engine": _ENGINE,
+    "keras.engine.base_layer": _LAYERS,
+    "keras.engine.input_layer": _LAYERS,
+    "keras.engine.network": _ENGINE,
+    "keras.engine.sequential": ("kshim.models",),
+    "keras.engine.topology": _ENGINE,
+    "keras.engine.training": ("kshim.models",),
+    "keras.initializations": ("kshim.initializers",),
+    "keras.initializers": ("kshim.initializers",),
+    "keras.layers": _LAYERS,
+    "keras.layers.core": _LAYERS,
+    "keras.layers.merge": _LAYERS,
+    "keras.layers.merging": _LAYERS,
+    "keras.losses": ("kshim.losses",),
+    "keras.metrics": ("kshim.metrics",),
+    "keras.models": ("kshim.models",),
+    "keras.objectives": ("kshim.losses",),
+    "keras.optimizers": ("kshim.optimizers",),
+    "keras.optimizers.legacy": ("kshim.optimizers",),
+    "keras.optimizers.schedules": ("kshim.optimizers.schedules",),
+    "keras.random": ("kshim.random",),
+    "keras.regularizers": ("kshim.regularizers",),
+    "keras.utils": _UTILS,
+    "keras.utils.generic_utils": _UTILS,
+    "keras.utils.np_utils": _UTILS,
+}
+
+# dialect -> (keras.__version__, tensorflow.__version__)
+VERSIONS = {
+    "0.3.3": ("0.3.3", "0.12.1"),
+    "1.2.2": ("1.2.2", "1.4.0"),
+    "2.0.8": ("2.0.8", "1.4.0"),
+    "2.2.4": ("2.2.4", "1.13.1"),
+    "2.3.1": ("2.3.1", "1.15.5"),
+    "tf.keras": ("2.21.0", "2.21.0"),
+    "3": ("3.15.1", "2.21.0"),
+}

@@ -1,0 +1,89 @@
+"""Names that are gone, or mean something else by dialect, put where scripts look for them.
+
+``kshim.utils`` is on this floor, so its rows are attached from above, by ``kshim.shim``.
+"""
+
+import sys
+
+from kshim import activations, constraints, optimizers, regularizers
+from kshim.callbacks import base as callbacks
+from kshim.legacy import arguments, functions, translate
+
+# module -> old name -> today's name there
+ALIASES = {
+    "constraints": {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm", "minmaxnorm": "MinMaxNorm"},
+    "initializers": {"zero": "Zeros", "one": "Ones", "normal": "RandomNormal", "uniform": "RandomUniform"},
+    "regularizers": {"WeightRegularizer": "L1L2"},
+}
+
+# module -> name -> what follows the dialect
+BY_DIALECT = {
+    "activations": {"hard_sigmoid": functions.hard_sigmoid},
+    "regularizers": {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2},
+    "utils": {"to_categorical": functions.to_categorical},
+}
+
+# class -> old attribute -> today's
+ATTRIBUTES = {optimizers.Optimizer: {"lr": "learning_rate"}}
+
+# names of logged values that answer for each other in History.history, logs and monitor=
+TWINS = {
+    "acc": "accuracy", "mse": "mean_squared_error", "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error", "msle": "mean_squared_logarithmic_error",
+}  # fmt: skip
+
+# what strings may say, beside today's names
+STRINGS = (
+    (activations.REGISTRY, {"hard_sigmoid": functions.hard_sigmoid}),
+    (regularizers.REGISTRY, {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2}),
+    (constraints.REGISTRY, {"maxnorm": constraints.MaxNorm, "nonneg": constraints.NonNeg,
+                            "unitnorm": constraints.UnitNorm}),
+)  # fmt: skip
+
+
+def attach_to(place):
+    """Write the rows of one module (``"utils"``) into it; it has been imported."""
+    module = sys.modules[f"kshim.{place}"]
+    for old, new in ALIASES.get(place, {}).items():
+        if hasattr(module, new) and not hasattr(module, old):
+            setattr(module, old, getattr(module, new))
+    for name, value in BY_DIALECT.get(place, {}).items():
+        setattr(module, name, value)
+    for key in arguments.FUNCTIONS:
+        where, name = key.split(".")
+        if where == place and hasattr(module, name) and not hasattr(getattr(module, name), "__wrapped_row__"):
+            wrapped = translate.function(key, getattr(module, name))
+            wrapped.__wrapped_row__ = key
+            setattr(module, name, wrapped)
+            _replace_in_registry(module, name, wrapped)
+
+
+def _replace_in_registry(module, name, wrapped):
+    registry = getattr(module, "REGISTRY", None)
+    if registry is not None and name in registry.table:
+        registry.table[name] = wrapped
+
+
+def attach():
+    """Write all rows whose module is on a floor below."""
+    for registry, names in STRINGS:
+        registry.add(**names)
+    for cls, names in ATTRIBUTES.items():
+        for old, new in names.items():
+            setattr(cls, old, _alias(new))
+    callbacks.TWINS.update(TWINS)
+    for place in {*ALIASES, *BY_DIALECT, *(key.split(".")[0] for key in arguments.FUNCTIONS)} - {"utils"}:
+        if f"kshim.{place}" in sys.modules:
+            attach_to(place)
+
+
+def _alias(name):
+    def get(self):
+        return getattr(self, name)
+
+    def put(self, value):
+        setattr(self, name, value)
+
+    return property(get, put, doc=f"``{name}``, by its older name.")
+
+

@@ -1,0 +1,168 @@
+"""``Sequential``: a list of layers, each fed with the one before."""
+
+import torch
+
+from kshim.core import checks
+from kshim.graph.infer import CannotInferError
+from kshim.graph.node import apply, module_name
+from kshim.layers import Input, InputLayer
+from kshim.layers.base import Layer, is_shape
+from kshim.layers.core import is_input
+from kshim.models.model import Model, name_of
+
+
+class Sequential(Model):
+    """A straight stack of layers.
+
+    Args:
+        layers: a list of layers, plain modules or models; the first may be an ``Input``.
+        trainable: whether the weights take gradients.
+        name: None gives ``sequential``, ``sequential_1``, ...
+
+    Without the shape of the input (an ``Input``, or ``input_shape=`` on the first layer) the model is built at
+    its first call.
+
+    Raises:
+        ValueError: something that is no layer; a name that is there already.
+
+    Source: Keras 3 ``models/sequential.py``.
+    """
+
+    def __init__(self, layers=None, trainable=True, name=None):
+        Layer.__init__(self, trainable=trainable, name=name)
+        self.__dict__["_stack"] = []
+        self.__dict__["_entry"] = None
+        for layer in _listed(layers):
+            self.add(layer)
+
+    def add(self, layer, rebuild=True):
+        """Add a layer on top of the stack.
+
+        Args:
+            layer: a layer, plain module, model, or (first only) an ``Input``.
+            rebuild: accepted as in Keras; the graph is lowered when it first runs.
+
+        Raises: ValueError as the constructor.
+        """
+        if is_input(layer):
+            layer = layer.node.operation
+        if isinstance(layer, InputLayer):
+            if self._entry is not None or self._stack:
+                checks.fail(self, "its Input as the first layer", f"{name_of(layer)!r} on top of {len(self.layers)} layers")
+            self.__dict__["_entry"] = layer.output
+            return
+        if not isinstance(layer, torch.nn.Module):
+            raise ValueError(
+                f"{checks.describe(self)}: only layers can be added: instances of kshim.layers.Layer, or torch modules. "
+                f"Received: {layer!r} (of type {type(layer)})."
+            )
+        if not isinstance(layer, Layer) and "_keras_name" not in vars(layer):
+            module_name(layer)
+        name = name_of(layer)
+        if any(name_of(known) == name for known in self._stack):
+            raise ValueError(
+                f"All layers added to a Sequential model should have unique names. Received: {name!r}, "
+                "which is already the name of a layer in this model. Give the new layer another `name`."
+            )
+        shape = _first_shape(layer)
+        if not self._stack and self._entry is None and shape is not None:
+            dtype = layer.inputs[0].dtype if isinstance(layer, Model) and layer.inputs else getattr(
+                layer, "input_dtype", None
+            )
+            self.__dict__["_entry"] = Input(batch_shape=shape, dtype=dtype)
+        if self._entry is not None:
+            outputs = _apply(layer, self._top())  # before anything is changed: a wrong shape leaves the model as it was
+        self._stack.append(layer)
+        self._modules[name.replace(".", "_")] = layer
+        if not isinstance(layer, Layer):
+            layer.train(self.training)
+        if self._entry is not None:
+            self._set_graph(self._entry, outputs)
+        else:
+            self.built = False
+
+    def pop(self, rebuild=True):
+        """Take the last layer off; returns it. Raises: IndexError if there is none."""
+        if not self._stack:
+            raise IndexError(f"{checks.describe(self)}: there is no layer to pop. Received: an empty model.")
+        layer = self._stack.pop()
+        self._modules.pop(name_of(layer).replace(".", "_"))
+        self.__dict__["_function"] = None
+        self.built = False
+        if self._entry is not None and self._stack:
+            self._build_graph()
+        return layer
+
+    @property
+    def layers(self):
+        """The layers, without the ``InputLayer``."""
+        return list(self.__dict__.get("_stack", ()))
+
+    @layers.setter
+    def layers(self, value):
+        raise AttributeError("`layers` is reserved. Received: an assignment. Use add() and pop().")
+
+    @property
+    def output_names(self):
+        """The name of the last layer."""
+        return [name_of(self._stack[-1])] if self._stack else ["output"]
+
+    def build(self, input_shape=None):
+        """Make the weights for inputs of this shape, with the batch axis."""
+        if self._function is not None:
+            return
+        if not self._stack:
+            raise ValueError(
+                f"Sequential model {self.name} cannot be built because it has no layers. Received: an empty model. "
+                "Call `model.add(layer)`."
+            )
+        if input_shape is None:
+            checks.fail(self, "an `input_shape`", "None", "Give it, or call the model on data.")
+        if not is_shape(input_shape):
+            checks.fail(self, "one shape, a tuple of sizes and None", f"input_shape={input_shape!r}")
+        self.__dict__["_entry"] = Input(batch_shape=(None, *tuple(input_shape)[1:]))
+        self._build_graph()
+
+    def _build_graph(self):
+        try:
+            top = self._entry
+            for layer in self._stack:
+                top = _apply(layer, top)
+            self._set_graph(self._entry, top)
+        except CannotInferError:
+            # A layer needs values to know its shape: the stack then runs layer by layer.
+            self.__dict__["_entry"] = None
+            self.built = True
+
+    def _top(self):
+        return self._entry if not self._stack else self._function.outputs
+
+    def call(self, inputs, training=None, mask=None):
+        if self._function is not None:
+            return super().call(inputs, training, mask)
+        if not self._stack:
+            self.build()
+        for layer in self._stack:
+            inputs = layer(inputs)
+        return inputs
+
+
+def _apply(layer, tensor):
+    if isinstance(layer, Layer):
+        return layer(tensor)
+    return apply(layer, (tensor,), {})
+
+
+def _first_shape(layer):
+    """The input shape that a first layer tells, with the batch axis, or None."""
+    if isinstance(layer, Model):
+        inputs = layer.inputs
+        return inputs[0].shape if inputs and len(inputs) == 1 else None
+    return getattr(layer, "batch_shape", None) if isinstance(layer, Layer) else None
+
+
+def _listed(layers):
+    if layers is None:
+        return []
+    return list(layers) if isinstance(layers, (list, tuple)) else [layers]
+

@@ -1,0 +1,1 @@
+"""Floor 6: data, compiled losses and metrics, the step and the loop."""

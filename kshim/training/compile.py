@@ -1,0 +1,264 @@
+"""What ``compile`` was given, by output: losses and metrics."""
+
+import inspect
+
+import torch
+
+from kshim import losses, metrics
+from kshim.core import checks, settings, tree
+from kshim.losses.base import as_tensor, broadcast_weight
+from kshim.metrics.accuracy import accuracy_for
+from kshim.metrics.base import Mean, MeanMetricWrapper, Metric
+
+_ACCURACY = ("accuracy", "acc")
+
+
+def by_output(what, given, names, each):
+    """``given`` (one for all, a list, or a dict by output name) as a list with one entry for each output.
+
+    Args:
+        what: the argument's name, for messages.
+        each: whether a value that is no list or dict holds for each output.
+    """
+    if isinstance(given, dict):
+        unknown = [key for key in given if key not in names]
+        if unknown:
+            raise ValueError(
+                f"`{what}`: expected keys among the model's outputs {names}. Received: the key {unknown[0]!r}."
+                f"{checks.nearest(unknown[0], names)}"
+            )
+        return [given.get(name) for name in names]
+    if isinstance(given, (list, tuple)):
+        if len(given) != len(names):
+            raise ValueError(
+                f"`{what}`: expected one entry for each of the {len(names)} outputs {names}. "
+                f"Received: {len(given)} entries, {given}."
+            )
+        return list(given)
+    return [given if each or i == 0 else None for i in range(len(names))]
+
+
+class CompiledLoss:
+    """The loss of all outputs: ``compiled(y_true, y_pred, sample_weight) -> scalar``.
+
+    Args:
+        loss: name, function, ``Loss``, torch loss, or a list or dict of them by output; None for no loss.
+        loss_weights: numbers, in a list or dict by output.
+        names: the outputs' names.
+
+    ``parts`` holds ``(index, loss function, weight, name)``; with several outputs each has a running mean.
+    """
+
+    def __init__(self, loss, loss_weights, names):
+        several = len(names) > 1
+        wanted = by_output("loss", loss, names, each=True)
+        weights = by_output("loss_weights", loss_weights, names, each=False) if several else [loss_weights]
+        if not several and isinstance(weights[0], (list, tuple, dict)):
+            weights = by_output("loss_weights", weights[0], names, each=False)
+        for weight in weights:
+            if weight is not None and (isinstance(weight, bool) or not isinstance(weight, (int, float))):
+                raise ValueError(
+                    f"`loss_weights`: expected numbers. Received: {weight!r}. For metrics write metrics={loss_weights!r}."
+                )
+        self.names = names
+        self.parts = [
+            (i, loss_object(one), 1.0 if weight is None else float(weight), name)
+            for i, (one, weight, name) in enumerate(zip(wanted, weights, names, strict=True))
+            if one is not None
+        ]
+        self.means = [Mean(f"{name}_loss") for _, _, _, name in self.parts] if several else []
+        self.single = self.parts[0][1] if len(self.parts) == 1 and not several and self.parts[0][2] == 1 else None
+
+    def wants_integers(self, index):
+        """Whether output ``index`` has labels that stay integers (class indices)."""
+        own = [fn for i, fn, _, _ in self.parts if i == index]
+        return any(
+            getattr(fn, "fn", None) is losses.sparse_categorical_crossentropy or isinstance(fn, TorchLoss) for fn in own
+        )
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The weighted sum of the losses of structures with one entry for each output."""
+        if self.single is not None:
+            return self.single(y_true, y_pred, sample_weight)
+        y_true, y_pred = tree.flatten(y_true), tree.flatten(y_pred)
+        weights = _weights_by_output(sample_weight, len(self.names))
+        total = None
+        for position, (i, fn, weight, _) in enumerate(self.parts):
+            value = fn(y_true[i], y_pred[i], weights[i])
+            if self.means:
+                self.means[position].update_state(value.detach(), sample_weight=len(y_pred[i]))
+            value = value if weight == 1 else value * weight
+            total = value if total is None else total + value
+        return total
+
+
+def _weights_by_output(sample_weight, count):
+    if tree.is_nested(sample_weight):
+        return tree.flatten(sample_weight)
+    return [sample_weight] * count
+
+
+class TorchLoss:
+    """A plain torch loss, which takes ``(input, target)``, in Keras' order.
+
+    Class indices reach it as a flat integer tensor; sample weights need ``reduction="none"``.
+    """
+
+    def __init__(self, module):
+        self.module, self.name = module, type(module).__name__
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        if not y_true.is_floating_point() and y_true.dim() == y_pred.dim() and y_true.shape[-1] == 1 < y_pred.shape[-1]:
+            y_true = y_true.squeeze(-1)
+        values = self.module(y_pred, y_true)
+        if sample_weight is None:
+            return values.mean()
+        if values.dim() == 0:
+            raise ValueError(
+                f"{self.name} gives one number for the batch, so sample weights can't be applied. "
+                f"Received: reduction={self.module.reduction!r}. Use {self.name}(reduction='none')."
+            )
+        return (values * broadcast_weight(sample_weight, values)).mean()
+
+
+def loss_object(identifier):
+    """A callable ``(y_true, y_pred, sample_weight) -> scalar`` for whatever ``compile(loss=...)`` takes."""
+    if isinstance(identifier, torch.nn.Module):
+        return TorchLoss(identifier)
+    try:
+        found = losses.get(identifier)
+    except ValueError as error:
+        raise ValueError(f"Could not interpret loss identifier: {error}") from None
+    return found if isinstance(found, losses.Loss) else losses.LossFunction(found)
+
+
+class FunctionMetric(MeanMetricWrapper):
+    """A user's metric function, which gives one tensor, or a dict of metric name to tensor.
+
+    Source: the dict form is Keras 1's (``engine/training.py``).
+    """
+
+    def __init__(self, fn, name=None):
+        super().__init__(fn, name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "lambda"))
+        self.means = {}
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        with torch.no_grad():
+            values = self.fn(y_true, y_pred)
+            mask = getattr(y_pred, "_keras_mask", None)
+            if not isinstance(values, dict):
+                self._add(as_tensor(values).to(self.total.dtype), sample_weight, mask)
+                return
+            for name, value in values.items():
+                mean = self.means.setdefault(name, Mean(name))
+                mean._add(as_tensor(value).to(mean.total.dtype), sample_weight, mask)
+
+    def reset_state(self):
+        super().reset_state()
+        for mean in self.means.values():
+            mean.reset_state()
+
+    def result(self):
+        return {name: mean.result() for name, mean in self.means.items()} if self.means else super().result()
+
+
+class AccuracyByShape(MeanMetricWrapper):
+    """``"accuracy"``: which one is meant shows at the first batch."""
+
+    _direction = "up"
+
+    def __init__(self, name):
+        super().__init__(None, name)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if self.fn is None:
+            self.fn = accuracy_for(tuple(y_true.shape), tuple(y_pred.shape))
+        super().update_state(y_true, y_pred, sample_weight)
+
+
+class CompiledMetrics:
+    """The metrics of all outputs.
+
+    Args:
+        given, weighted: ``compile``'s ``metrics`` and ``weighted_metrics``: names, functions, classes or objects in a
+            list, a list of lists, or a dict by output.
+        names: the outputs' names.
+
+    ``parts`` holds ``(output index, metric, log name, whether it takes sample weights)``.
+    """
+
+    def __init__(self, given, weighted, names):
+        self.parts = []
+        for wanted, takes_weights in ((given, False), (weighted, True)):
+            for i, own in enumerate(_metrics_by_output(wanted, names)):
+                for identifier in own:
+                    metric = metric_object(identifier)
+                    name = metric.name if len(names) == 1 else f"{names[i]}_{metric.name}"
+                    self.parts.append((i, metric, name, takes_weights))
+        self.flat = len(names) == 1
+
+    @property
+    def objects(self):
+        """The metric objects."""
+        return [metric for _, metric, _, _ in self.parts]
+
+    def update(self, y_true, y_pred, sample_weight=None):
+        """Add a batch."""
+        if self.flat and sample_weight is None and isinstance(y_pred, torch.Tensor) and isinstance(y_true, torch.Tensor):
+            for _, metric, _, _ in self.parts:
+                metric.update_state(y_true, y_pred)
+            return
+        y_true, y_pred = tree.flatten(y_true), tree.flatten(y_pred)
+        weights = _weights_by_output(sample_weight, len(y_pred))
+        for i, metric, _, takes_weights in self.parts:
+            if takes_weights and weights[i] is not None:
+                metric.update_state(y_true[i], y_pred[i], sample_weight=weights[i])
+            else:
+                metric.update_state(y_true[i], y_pred[i])
+
+    def results(self):
+        """Log name -> result; a result that is a dict stands under its own names."""
+        found = {}
+        for _, metric, name, _ in self.parts:
+            value = metric.result() if hasattr(metric, "result") else metric.compute()
+            found.update(value if isinstance(value, dict) else {name: value})
+        return found
+
+
+def _metrics_by_output(given, names):
+    """``given`` as one list for each output."""
+    if not given:
+        return [[] for _ in names]
+    if isinstance(given, dict):
+        return [_as_list(one) for one in by_output("metrics", given, names, each=False)]
+    given = _as_list(given)
+    nested = any(isinstance(one, (list, tuple)) for one in given)
+    if len(names) == 1:
+        return [[m for one in given for m in _as_list(one)]]
+    # A flat list: up to tf.keras it held for every output; Keras 3 reads one entry for each.
+    if not nested and (settings.holds(until="tf.keras") or len(given) != len(names)):
+        return [list(given) for _ in names]
+    return [_as_list(one) for one in by_output("metrics", given, names, each=False)]
+
+
+def _as_list(value):
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def metric_object(identifier):
+    """A metric object for whatever ``compile(metrics=...)`` takes."""
+    if identifier in _ACCURACY if isinstance(identifier, str) else False:
+        return AccuracyByShape(identifier)
+    if hasattr(identifier, "update_state") and not inspect.isclass(identifier):
+        return identifier
+    try:
+        found = metrics.get(identifier)
+    except ValueError as error:
+        raise ValueError(f"Could not interpret metric identifier: {error}") from None
+    if isinstance(found, Metric):
+        return found
+    if isinstance(found, losses.Loss):
+        return MeanMetricWrapper(found.call, found.name)
+    if isinstance(identifier, str):
+        return MeanMetricWrapper(found, identifier)
+    return FunctionMetric(found)

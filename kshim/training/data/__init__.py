@@ -1,0 +1,1 @@
+"""From what the user hands over to batches of tensors."""

@@ -1,0 +1,189 @@
+"""Arrays and tensors in memory: checked once, put on the device once, cut into batches.
+
+Shuffling is one permutation of the rows per epoch, drawn from numpy's generator as Keras 1 and 2 did. Rows are
+gathered a block of many batches at a time, so a batch is a view and the copy stays small beside the data.
+"""
+
+import numpy as np
+import torch
+
+from kshim.core import dtypes, settings, tree
+
+BLOCK = 1 << 25  # bytes gathered at once
+
+
+def to_tensor(name, value):
+    """An array, tensor, number list or anything with ``__array__`` as a tensor; floats become ``floatx()``.
+
+    Raises: ValueError for strings and objects.
+    """
+    if not isinstance(value, torch.Tensor):
+        array = np.asarray(value)
+        if array.dtype == object:
+            try:
+                array = array.astype(settings.floatx())
+            except (TypeError, ValueError):
+                raise ValueError(_unusable(name, value, "objects that are no numbers")) from None
+        if array.dtype.kind not in "fiubc":
+            raise ValueError(_unusable(name, value, f"dtype {array.dtype}"))
+        if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+            array = array.copy()  # torch takes neither
+        value = torch.from_numpy(array)
+    if value.dim() == 0:
+        raise ValueError(
+            f"Invalid {name}: expected an array with a batch axis. Received: the single number {value.item()}."
+        )
+    floating = value.is_floating_point() and value.dtype is not dtypes.TORCH[settings.floatx()]
+    return value.detach().to(dtypes.TORCH[settings.floatx()]) if floating else value.detach()
+
+
+def _unusable(name, value, what):
+    return (
+        f"Invalid dtype in {name}: expected numbers. Received: {what}, {type(value).__name__}. "
+        "Turn words into numbers first, for example with kshim.utils.to_categorical on their indices."
+    )
+
+
+def is_list_of_arrays(value):
+    """Whether a list or tuple holds several arrays, not the numbers of one."""
+    return isinstance(value, (list, tuple)) and any(isinstance(v, torch.Tensor) or getattr(v, "ndim", 0) for v in value)
+
+
+def structure_of_tensors(name, value):
+    """``value`` with each array as a tensor: lists, tuples and dicts of arrays keep their form; None stays."""
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return {key: structure_of_tensors(f"{name}[{key!r}]", item) for key, item in value.items()}
+    if is_list_of_arrays(value):
+        return type(value)(structure_of_tensors(f"{name}[{i}]", item) for i, item in enumerate(value))
+    return to_tensor(name, value)
+
+
+def check_lengths(**arrays):
+    """Raise ValueError unless all arrays have the same number of rows, more than none."""
+    sizes = {
+        name: [len(leaf) for leaf in tree.flatten(value) if leaf is not None]
+        for name, value in arrays.items()
+        if value is not None
+    }
+    counts = {size for own in sizes.values() for size in own}
+    listed = ", ".join(f"{name!r} sizes: {', '.join(map(str, own))}" for name, own in sizes.items())
+    if len(counts) > 1:
+        raise ValueError(
+            "Data cardinality is ambiguous. Make sure all arrays contain the same number of samples. "
+            f"Expected equal lengths. Received: {listed}."
+        )
+    if counts == {0}:
+        raise ValueError(f"The data is empty: expected at least one sample. Received: {listed}.")
+
+
+def split(arrays, share):
+    """The first ``1 - share`` of the rows, and the rest, of each structure in ``arrays``.
+
+    Raises: ValueError if ``share`` is not in (0, 1) or leaves one side empty.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"`validation_split` must be between 0 and 1. Received: validation_split={share}")
+    size = len(tree.flatten(arrays[0])[0])
+    at = int(np.floor(size * (1 - share)))
+    if at in (0, size):
+        raise ValueError(
+            f"Training data contains {size} samples, which is not enough to split it into a validation and training "
+            f"set. Received: validation_split={share}. Pass more data, or another `validation_split`."
+        )
+
+    def cut(rows):
+        return [tree.map_structure(lambda t: t if t is None else t[rows], array) for array in arrays]
+
+    return cut(slice(None, at)), cut(slice(at, None))
+
+
+def class_weights_to_sample_weights(y, class_weight):
+    """The weight of each sample's class; classes that ``class_weight`` leaves out have weight 1.
+
+    Raises: ValueError if ``class_weight`` is no dict of class index to weight, or ``y`` is no single array.
+    """
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            f"Expected `class_weight` to be a dict of class index to weight. Received: class_weight={class_weight!r}."
+        )
+    if tree.is_nested(y) or y is None:
+        raise ValueError(
+            "`class_weight` is only for models with one output. Received: several targets. Use sample_weight."
+        )
+    classes = y.argmax(-1) if y.dim() > 1 and y.shape[-1] > 1 else y.reshape(y.shape[0], -1)[:, 0].long()
+    weights = torch.ones(classes.shape, dtype=dtypes.TORCH[settings.floatx()], device=y.device)
+    for label, weight in class_weight.items():
+        weights[classes == int(label)] = float(weight)
+    return weights
+
+
+class ArrayData:
+    """Batches of ``(x, y, sample_weight)``.
+
+    Args:
+        x, y, sample_weight: structures of tensors with the same number of rows; ``y`` and ``sample_weight`` may be None.
+        batch_size: rows in a batch; the last one may be smaller.
+        shuffle: True for a new order of rows each epoch, ``"batch"`` for a new order of whole batches.
+        device: where the batches are wanted.
+        casts: for each leaf of ``x`` the torch dtype wanted, or None.
+    """
+
+    def __init__(self, x, y=None, sample_weight=None, batch_size=32, shuffle=False, device="cpu", casts=None):
+        self.structures = (x, y, sample_weight)
+        self.leaves = [leaf for leaf in tree.flatten(self.structures) if leaf is not None]
+        self.size = len(self.leaves[0])
+        self.batch_size, self.shuffle, self.device = batch_size, shuffle, torch.device(device)
+        self.steps = -(-self.size // batch_size)
+        count = len(tree.flatten(x))
+        self.casts = (list(casts) if casts else [None] * count) + [None] * (len(self.leaves) - count)
+        self.order = np.arange(self.size)
+        if self.device.type == "cuda":
+            self.leaves = self._to_device()
+        self.simple = len(self.leaves) == 1 + (y is not None) and not any(map(tree.is_nested, self.structures))
+
+    def _to_device(self):
+        """All of the data on the GPU where it takes less than a quarter of what is free; else pinned."""
+        needed = sum(leaf.nbytes for leaf in self.leaves if leaf.device != self.device)
+        if needed < torch.cuda.mem_get_info(self.device)[0] // 4:
+            return [leaf.to(self.device) for leaf in self.leaves]
+        return [leaf if leaf.is_cuda else leaf.pin_memory() for leaf in self.leaves]
+
+    def _new_order(self):
+        if self.shuffle == "batch":
+            whole = self.size // self.batch_size * self.batch_size
+            batches = self.order[:whole].reshape(-1, self.batch_size)
+            np.random.shuffle(batches)
+        elif self.shuffle:
+            np.random.shuffle(self.order)
+
+    def epoch(self):
+        """The batches of one epoch: tuples ``(x, y, sample_weight)``."""
+        self._new_order()
+        row = sum(leaf.nbytes for leaf in self.leaves) // self.size or 1
+        rows = max(BLOCK // row // self.batch_size, 1) * self.batch_size
+        for start in range(0, self.size, rows):
+            if self.shuffle:
+                index = torch.from_numpy(self.order[start : start + rows])
+                block = [leaf.index_select(0, index.to(leaf.device)) for leaf in self.leaves]
+            else:
+                block = [leaf[start : start + rows] for leaf in self.leaves]
+            block = [self._ready(part, cast) for part, cast in zip(block, self.casts, strict=True)]
+            parts = [part.split(self.batch_size) for part in block]
+            if self.simple:
+                yield from ((*batch, None, None)[:3] for batch in zip(*parts, strict=True))
+            else:
+                yield from map(self._pack, zip(*parts, strict=True))
+
+    def _ready(self, part, cast):
+        if part.device != self.device:
+            part = part.to(self.device, non_blocking=True)
+        return part if cast is None or part.dtype is cast else part.to(cast)
+
+    def _pack(self, leaves):
+        leaves = iter(leaves)
+        return tuple(
+            tree.pack_like(s, [None if leaf is None else next(leaves) for leaf in tree.flatten(s)])
+            for s in self.structures
+        )

@@ -1,0 +1,549 @@
+"""``Trainer``: compile, fit, evaluate, predict and their ``_on_batch`` forms, for anything that can be called."""
+
+import warnings
+
+import numpy as np
+import torch
+
+from kshim import optimizers
+from kshim.callbacks import CallbackList
+from kshim.core import checks, tree
+from kshim.core.configurable import translated
+from kshim.layers.base import collect_losses
+from kshim.metrics.accuracy import as_float
+from kshim.metrics.base import Mean
+from kshim.training.compile import CompiledLoss, CompiledMetrics
+from kshim.training.data import arrays
+from kshim.training.loop import run_epoch
+
+
+class Trainer:
+    """Training for a ``Layer``: mixed into ``Model``.
+
+    The model gives ``output_names`` and ``input_casts()``; everything else here works on any module.
+
+    Source: Keras 3 ``trainers/trainer.py``.
+    """
+
+    # State of training, before anything was compiled; kept out of nn.Module's registries.
+    _defaults = {
+        "optimizer": None, "loss": None, "history": None, "stop_training": False, "_compiled": None,
+        "_compiled_loss": None, "_compiled_metrics": None, "_loss_mean": None,
+    }  # fmt: skip
+
+    @translated
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None,
+                run_eagerly=False, steps_per_execution=1, jit_compile="auto", auto_scale_loss=True):  # fmt: skip
+        """Say how to train.
+
+        Args:
+            optimizer: name, config, ``Optimizer``, torch optimizer, or a callable that makes one from parameters.
+            loss: name, function, ``Loss`` or torch loss; a list or dict of them by output; None for none.
+            loss_weights: numbers by output, in a list or dict.
+            metrics: names, functions or ``Metric`` objects; a list, a list of lists, or a dict by output.
+                A function returns one tensor, or a dict of metric name to tensor.
+            weighted_metrics: the same, with sample weights applied.
+            run_eagerly: accepted: kshim's step is eager.
+            steps_per_execution: accepted: the numbers do not depend on it, and a step costs no dispatch to save.
+            jit_compile: True warns that kshim runs eagerly.
+            auto_scale_loss: accepted: it matters under mixed_float16 alone, which refuses by itself.
+
+        Raises:
+            ValueError: an identifier that is not known; a list or dict that does not match the outputs.
+        """
+        found = optimizer if _makes_optimizer(optimizer) else optimizers.get(optimizer)
+        names = list(self.output_names or ["output"])
+        if self.output_names is not None:  # else the outputs show at the first batch
+            compiled_loss = CompiledLoss(loss, loss_weights, names)
+            compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names)
+        else:
+            compiled_loss = compiled_metrics = None
+        if jit_compile is True:
+            warnings.warn("jit_compile=True: kshim does not compile steps yet and runs them eagerly.", stacklevel=3)
+        self._compiled = {
+            "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
+            "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution, "jit_compile": jit_compile,
+            "auto_scale_loss": auto_scale_loss,
+        }  # fmt: skip
+        self.optimizer, self.loss = found, loss
+        self._compiled_loss, self._compiled_metrics = compiled_loss, compiled_metrics
+        self._loss_mean = Mean("loss")
+        self.stop_training = False
+
+    @property
+    def compiled(self):
+        """Whether ``compile`` was called."""
+        return self._compiled is not None
+
+    @property
+    def metrics(self):
+        """The metric objects: the loss, the losses of several outputs, and what was compiled."""
+        own = [self._loss_mean] if self._loss_mean is not None else []
+        own += self._compiled_loss.means if self._compiled_loss is not None else []
+        return own + (self._compiled_metrics.objects if self._compiled_metrics is not None else [])
+
+    @property
+    def metrics_names(self):
+        """The names in the logs, loss first."""
+        own = ["loss"] + [mean.name for mean in self._compiled_loss.means] if self._compiled_loss else []
+        return own + ([name for _, _, name, _ in self._compiled_metrics.parts] if self._compiled_metrics else [])
+
+    def reset_metrics(self):
+        """Every metric as it began."""
+        for metric in self.metrics:
+            metric.reset_state() if hasattr(metric, "reset_state") else metric.reset()
+
+    # -- the three methods ---------------------------------------------------------------------------------------
+
+    @translated
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
+            validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
+            steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1):  # fmt: skip
+        """Train on arrays or tensors.
+
+        Args:
+            x, y: arrays, tensors, or lists or dicts of them by input and output.
+            batch_size: rows in a step, 32 unless given.
+            epochs: the index of the epoch to stop before.
+            verbose: 0 silent, 1 or "auto" a progress bar, 2 a line for each epoch.
+            callbacks: a list of ``Callback``.
+            validation_split: share of the rows, in (0, 1), taken from the end before any shuffle.
+            validation_data: ``(x, y)`` or ``(x, y, sample_weight)``; wins over ``validation_split``.
+            shuffle: True: a new order of rows in each epoch; "batch": of whole batches.
+            class_weight: dict of class index to weight.
+            sample_weight: weights of the rows.
+            initial_epoch: index of the first epoch.
+            steps_per_epoch: at most so many batches in an epoch; None for all.
+            validation_steps, validation_batch_size: the same for validation.
+            validation_freq: validate every so many epochs, or in the epochs (counted from 1) of a list.
+
+        Returns: the ``History``.
+
+        Raises:
+            ValueError: the model is not compiled, or the data are not what it expects.
+        """
+        self._assert_compiled("fit")
+        x, y, sample_weight = self._adapted(x, y, sample_weight)
+        if y is None and self._expects_targets():
+            raise ValueError(
+                f"{checks.describe(self)}: expected targets for loss={self.loss!r}. Received: y=None. Call fit(x, y)."
+            )
+        arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
+        if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError(
+                    "You cannot use `class_weight` and `sample_weight` at the same time. Received: both. "
+                    "Multiply the class weights into sample_weight."
+                )
+            sample_weight = arrays.class_weights_to_sample_weights(y, class_weight)
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = arrays.split((x, y, sample_weight), validation_split)
+        if validation_data is not None:
+            validation_data = self._validation_data(validation_data, validation_batch_size or batch_size)
+        data = self._data(x, y, sample_weight, batch_size, shuffle)
+        self._prepare(next(iter(_peek(data)))[0])
+        steps = data.steps if steps_per_epoch is None else min(steps_per_epoch, data.steps)
+        callbacks = _callback_list(
+            callbacks, self, verbose, add_history=True, epochs=epochs, steps=steps
+        )
+        self.stop_training = False
+        self._drop_gradients()
+        step = self._train_step_function()
+        callbacks.notify("train_begin")
+        logs = {}
+        try:
+            for epoch in range(initial_epoch, epochs):
+                self.reset_metrics()
+                callbacks.notify("epoch_begin", epoch)
+                self.train()
+                with collect_losses() as self.__dict__["_collected"]:
+                    run_epoch(_first(data.epoch(), steps_per_epoch), step, callbacks, "train", self._logs)
+                logs = self._numbers()
+                if validation_data is not None and _validates(epoch, validation_freq):
+                    own = self._evaluate(validation_data, callbacks, validation_steps)
+                    logs |= {f"val_{name}": value for name, value in own.items()}
+                callbacks.notify("epoch_end", epoch, logs)
+                if self.stop_training:
+                    break
+        finally:  # after an interrupt, too, the model is whole: its weights, no stale gradients, inference mode
+            self._drop_gradients()
+            self.eval()
+        if isinstance(self.optimizer, optimizers.Optimizer) and epochs > initial_epoch:
+            self.optimizer.finalize_variable_values(self.trainable_variables)
+        callbacks.notify("train_end", logs)
+        return self.history
+
+    @translated
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
+                 return_dict=False):  # fmt: skip
+        """Loss and metrics on data, as a float, a list of floats (loss first), or a dict.
+
+        Args: as for ``fit``; ``steps`` is the largest number of batches.
+
+        Raises: as ``fit``.
+        """
+        self._assert_compiled("evaluate")
+        x, y, sample_weight = self._adapted(x, y, sample_weight)
+        arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
+        data = self._data(x, y, sample_weight, batch_size, shuffle=False)
+        self._prepare(next(iter(_peek(data)))[0])
+        count = data.steps if steps is None else min(steps, data.steps)
+        callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=count)
+        return _loss_first(self._evaluate(data, callbacks, steps), return_dict)
+
+    @translated
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """The outputs for all rows of ``x`` as numpy arrays.
+
+        Args: as for ``fit``; ``steps`` is the largest number of batches.
+
+        Raises: ValueError if the data are not what the model expects.
+        """
+        x, _, _ = self._adapted(x, None, None)
+        arrays.check_lengths(x=x)
+        data = self._data(x, None, None, batch_size, shuffle=False)
+        count = data.steps if steps is None else min(steps, data.steps)
+        callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=count)
+        outputs = []
+        was_training = self.training
+        self.eval()
+        callbacks.notify("predict_begin")
+        try:
+            with torch.inference_mode():
+                run_epoch(
+                    _first(data.epoch(), steps), lambda x, y, w: outputs.append(self(x)), callbacks, "predict",
+                    lambda: {"outputs": tree.map_structure(_to_numpy, outputs[-1])},
+                )  # fmt: skip
+        finally:
+            if was_training:
+                self.train()
+        callbacks.notify("predict_end")
+        return _joined(outputs)
+
+    # -- one batch -----------------------------------------------------------------------------------------------
+
+    @translated
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """One update on one batch; returns its loss and metrics as ``evaluate`` does.
+
+        Raises: as ``fit``.
+        """
+        self._assert_compiled("train_on_batch")
+        x, y, sample_weight = self._batch(x, y, sample_weight)
+        if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError(
+                    "Arguments `sample_weight` and `class_weight` cannot be specified at the same time. Received: both."
+                )
+            sample_weight = arrays.class_weights_to_sample_weights(y, class_weight).to(self.device)
+        self.reset_metrics()
+        self._drop_gradients()
+        self.train()
+        try:
+            with collect_losses() as self.__dict__["_collected"]:
+                self._train_step_function()(x, y, sample_weight)
+        finally:
+            self._drop_gradients()
+            self.eval()
+        return _loss_first(self._numbers(), return_dict)
+
+    @translated
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Loss and metrics of one batch. Raises: as ``fit``."""
+        self._assert_compiled("test_on_batch")
+        batch = self._batch(x, y, sample_weight)
+        self.reset_metrics()
+        self.eval()
+        with torch.no_grad(), collect_losses() as self.__dict__["_collected"]:
+            self._test_step_function()(*batch)
+        return _loss_first(self._numbers(), return_dict)
+
+    def predict_on_batch(self, x):
+        """The outputs for one batch as numpy arrays."""
+        x, _, _ = self._adapted(x, None, None)
+        batch = next(iter(self._data(x, None, None, len(tree.flatten(x)[0]), shuffle=False).epoch()))
+        self.eval()
+        with torch.inference_mode():
+            return tree.map_structure(_to_numpy, self(batch[0]))
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def train_step(self, data):
+        """One update on ``(x, y, sample_weight)``; a subclass may write its own and return a dict of logs."""
+        raise NotImplementedError("Trainer.train_step is what a subclass writes; fit runs its own step otherwise.")
+
+    test_step = train_step
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The scalar to minimise: the compiled loss, plus what layers and regularizers add."""
+        loss = None if self._compiled_loss is None or not self._compiled_loss.parts else (
+            self._compiled_loss(y, y_pred, sample_weight)
+        )
+        for extra in [*self.__dict__.get("_collected", ()), *(fn(w) for fn, w in self._penalties())]:
+            loss = extra if loss is None else loss + extra
+        if loss is None:
+            raise ValueError(
+                f"{checks.describe(self)}: expected a loss. Received: loss=None and no add_loss in any layer. "
+                "Give `loss=` to compile()."
+            )
+        return loss
+
+    def _train_step_function(self):
+        """The step, with everything it needs in locals: ``step(x, y, sample_weight)``."""
+        if type(self).train_step is not Trainer.train_step:
+            return self._own_step(self.train_step)
+        optimizer, collected = self.optimizer, self.__dict__["_collected"] if "_collected" in self.__dict__ else None
+        ours = isinstance(optimizer, optimizers.Optimizer)
+        loss_of, metrics, mean = self._compiled_loss, self._compiled_metrics, self._loss_mean
+        plain = type(self).compute_loss is Trainer.compute_loss and not self._penalties() and loss_of.parts
+        forward, total, count = self, mean.total, mean.count
+        scaled = ours and optimizer.loss_scale_factor is not None
+
+        def step(x, y, sample_weight):
+            y_pred = forward(x)
+            collected = self.__dict__["_collected"]
+            if plain and not collected:
+                loss = loss_of(y, y_pred, sample_weight)
+            else:
+                loss = self.compute_loss(x, y, y_pred, sample_weight)
+            (optimizer.scale_loss(loss) if scaled else loss).backward()
+            if ours:
+                optimizer.update_from_grads()
+            else:
+                optimizer.step()
+                optimizer.zero_grad()
+            collected.clear()
+            rows = _rows(x)
+            with torch.no_grad():
+                total.add_(loss, alpha=rows)
+                count.add_(rows)
+                if metrics.parts:
+                    metrics.update(y, _detached(y_pred), sample_weight)
+
+        return step
+
+    def _test_step_function(self):
+        if type(self).test_step is not Trainer.test_step:
+            return self._own_step(self.test_step)
+
+        def step(x, y, sample_weight):
+            y_pred = self(x)
+            if y is not None or not self._expects_targets():
+                loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+                self.__dict__["_collected"].clear()
+                self._loss_mean.update_state(loss, sample_weight=_rows(x))
+                self._compiled_metrics.update(y, _detached(y_pred), sample_weight)
+
+        return step
+
+    def _own_step(self, own):
+        """A subclass's step; the logs it returns are what is shown."""
+
+        def step(x, y, sample_weight):
+            data = tuple(part for part in (x, y, sample_weight) if part is not None)
+            self.__dict__["_own_logs"] = own(data if len(data) > 1 else x)
+
+        return step
+
+    def _evaluate(self, data, callbacks, steps):
+        training = self.training
+        self.reset_metrics()
+        self.eval()
+        callbacks.notify("test_begin")
+        step = self._test_step_function()
+        try:
+            with torch.no_grad(), collect_losses() as self.__dict__["_collected"]:
+                run_epoch(_first(data.epoch(), steps), step, callbacks, "test", self._logs)
+            logs = self._numbers()
+        finally:
+            self.train(training)
+        callbacks.notify("test_end", logs)
+        return logs
+
+    def _logs(self):
+        """The results so far, still on the device."""
+        if "_own_logs" in self.__dict__:
+            return dict(self._own_logs)
+        found = {"loss": self._loss_mean.result()}
+        found |= {mean.name: mean.result() for mean in self._compiled_loss.means}
+        return found | self._compiled_metrics.results()
+
+    def _numbers(self):
+        logs = self._logs()
+        self.__dict__.pop("_own_logs", None)
+        return {name: as_float(value) for name, value in logs.items()}
+
+    # -- what comes in -------------------------------------------------------------------------------------------
+
+    def _assert_compiled(self, method):
+        if not self.compiled:
+            raise ValueError(
+                f"You must call `compile()` before using `{method}()`. Expected a compiled model. "
+                f"Received: {checks.describe(self)}, not compiled."
+            )
+
+    def _expects_targets(self):
+        return bool(self._compiled_loss is None or self._compiled_loss.parts or self._compiled_metrics.parts)
+
+    def _adapted(self, x, y, sample_weight):
+        """The user's data as structures of tensors; what a graph expects is checked here, once."""
+        if x is None:
+            raise ValueError(f"{checks.describe(self)}: expected data. Received: x=None.")
+        x = self.arranged_inputs(arrays.structure_of_tensors("x", x))
+        y = arrays.structure_of_tensors("y", y)
+        return x, y, arrays.structure_of_tensors("sample_weight", sample_weight)
+
+    def _targets(self, y):
+        """Targets in the outputs' order; integer labels become floats unless the loss takes indices."""
+        if y is None or self._compiled_loss is None:
+            return y
+        if isinstance(y, dict):
+            missing = [name for name in self._compiled_loss.names if name not in y]
+            if missing:
+                raise ValueError(
+                    f"{checks.describe(self)}: expected targets for {self._compiled_loss.names}. Received: {list(y)}."
+                )
+            y = [y[name] for name in self._compiled_loss.names]
+        leaves = tree.flatten(y)
+        if len(leaves) == 1 and len(self._compiled_loss.names) == 1:
+            y = leaves[0]
+        elif len(leaves) != len(self._compiled_loss.names):
+            raise ValueError(
+                f"{checks.describe(self)}: expected {len(self._compiled_loss.names)} arrays of targets, for the outputs "
+                f"{self._compiled_loss.names}. Received: {len(leaves)}."
+            )
+        if tree.is_nested(y):
+            return [self._target(i, leaf) for i, leaf in enumerate(tree.flatten(y))]
+        return self._target(0, y)
+
+    def _target(self, index, y):
+        if y is None or y.is_floating_point() or y.is_complex() or self._compiled_loss.wants_integers(index):
+            return y
+        return y.to(torch.get_default_dtype())
+
+    def _data(self, x, y, sample_weight, batch_size, shuffle):
+        batch_size = 32 if batch_size is None else batch_size
+        if checks.as_int(batch_size) is None or batch_size <= 0:
+            checks.fail(self, "`batch_size` to be an int above 0", f"batch_size={batch_size!r}")
+        if tree.is_nested(x) and len(tree.flatten(x)) == 1 and not isinstance(x, dict):
+            x = tree.flatten(x)[0]
+        return arrays.ArrayData(
+            x, self._targets(y), sample_weight, int(batch_size), shuffle, self.device, self.input_casts()
+        )
+
+    def _validation_data(self, given, batch_size):
+        if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+            raise ValueError(
+                "`validation_data`: expected a tuple (x, y) or (x, y, sample_weight). "
+                f"Received: {type(given).__name__} of length {len(given) if hasattr(given, '__len__') else '?'}."
+            )
+        x, y, weight = self._adapted(*given, *(None,) * (3 - len(given)))
+        arrays.check_lengths(x=x, y=y, sample_weight=weight)
+        return self._data(x, y, weight, batch_size, shuffle=False)
+
+    def _batch(self, x, y, sample_weight):
+        x, y, sample_weight = self._adapted(x, y, sample_weight)
+        arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
+        data = self._data(x, y, sample_weight, len(tree.flatten(x)[0]), shuffle=False)
+        batch = next(iter(data.epoch()))
+        self._prepare(batch[0])
+        return batch[0], batch[1], batch[2]
+
+    def _prepare(self, x):
+        """Build the model on one batch if it is not, name its outputs, and give its weights to the optimizer."""
+        if not self.built or self._compiled_loss is None and self.compiled:
+            was_training = self.training
+            self.eval()
+            with torch.no_grad():
+                outputs = self(tree.map_structure(lambda t: t[:1].to(self.device), x))
+            self.train(was_training)
+            if self._compiled_loss is None:
+                given, names = self._compiled, _output_names(outputs)
+                self._compiled_loss = CompiledLoss(given["loss"], given["loss_weights"], names)
+                self._compiled_metrics = CompiledMetrics(given["metrics"], given["weighted_metrics"], names)
+        if not self.compiled:
+            return
+        for metric in self.metrics:
+            metric.to(self.device)
+        if not isinstance(self.optimizer, torch.optim.Optimizer):
+            self.optimizer = self.optimizer(self.trainable_variables)
+        trainable = self.trainable_variables
+        if isinstance(self.optimizer, optimizers.Optimizer):
+            known = self.optimizer._parameters() if self.optimizer.built else None
+            if known is None or len(known) != len(trainable) or any(a is not b for a, b in zip(known, trainable)):
+                self.optimizer.build(trainable)
+
+    def _drop_gradients(self):
+        for parameter in self.parameters():
+            parameter.grad = None
+
+
+def _makes_optimizer(value):
+    """Whether ``value`` is a torch optimizer class or a factory ``parameters -> optimizer``."""
+    if isinstance(value, type):
+        return issubclass(value, torch.optim.Optimizer) and not issubclass(value, optimizers.Optimizer)
+    return callable(value) and not isinstance(value, (str, torch.optim.Optimizer))
+
+
+def _callback_list(callbacks, model, verbose, add_history=False, **params):
+    if isinstance(callbacks, CallbackList):
+        return callbacks
+    verbose = 1 if verbose == "auto" else verbose
+    return CallbackList(
+        callbacks, add_history=add_history, add_progbar=verbose != 0, model=model, verbose=verbose, **params
+    )
+
+
+def _peek(data):
+    """One batch of the first row, for building; no order is drawn."""
+    yield data._pack([leaf[:1] for leaf in data.leaves])
+
+
+def _first(batches, count):
+    """At most ``count`` batches; None for all."""
+    return batches if count is None else (batch for _, batch in zip(range(count), batches, strict=False))
+
+
+def _validates(epoch, frequency):
+    return (epoch + 1) % frequency == 0 if checks.as_int(frequency) is not None else (epoch + 1) in frequency
+
+
+def _rows(x):
+    return len(x) if isinstance(x, torch.Tensor) else len(tree.flatten(x)[0])
+
+
+def _detached(y_pred):
+    def detached(leaf):
+        plain = leaf.detach()
+        mask = getattr(leaf, "_keras_mask", None)
+        if mask is not None:
+            plain._keras_mask = mask
+        return plain
+
+    return detached(y_pred) if isinstance(y_pred, torch.Tensor) else tree.map_structure(detached, y_pred)
+
+
+def _to_numpy(tensor):
+    return tensor.cpu().numpy() if isinstance(tensor, torch.Tensor) else np.asarray(tensor)
+
+
+def _joined(outputs):
+    """The batches' outputs end to end, copied to the host once."""
+    if len(outputs) == 1:
+        return tree.map_structure(_to_numpy, outputs[0])
+    return tree.map_structure(lambda *parts: _to_numpy(torch.cat(parts)), *outputs)
+
+
+def _output_names(outputs):
+    if isinstance(outputs, dict):
+        return sorted(outputs)
+    count = len(tree.flatten(outputs))
+    return ["output"] if count == 1 else [f"output_{i + 1}" for i in range(count)]
+
+
+def _loss_first(logs, return_dict):
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
