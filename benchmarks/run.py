@@ -1,6 +1,6 @@
 """kshim beside PyTorch by hand and Keras 3 on torch: training step, predict, import. See README.md.
 
-    python benchmarks/run.py [--only guide|dense|predict|import] [--rounds N] [--threads N] [--json FILE]
+python benchmarks/run.py [--only guide|dense|predict|import] [--rounds N] [--threads N] [--json FILE]
 """
 
 import argparse
@@ -31,7 +31,11 @@ class Worker:
     def __init__(self, name, workload, threads):
         self.process = subprocess.Popen(
             [sys.executable, HERE / "worker.py", name, workload, str(threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads))
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(threads),
+        )
         self.about = self.read()
         self.absent = self.about.get("absent")
 
@@ -75,13 +79,16 @@ def alternate(order, workload, names, args, before=()):
     finally:
         for worker in workers.values():
             worker.close()
-    return {name: rounds[-args.rounds:] for name, rounds in answers.items()}
+    return {name: rounds[-args.rounds :] for name, rounds in answers.items()}
 
 
 def show(values, unit, pairs):
     """Print and return ``values``, ``{name: [number of each round]}``, and the ratios of ``pairs``."""
-    ratios = {f"{a} / {b}": [x / y for x, y in zip(values[a], values[b], strict=True)]
-              for a, b in pairs if {a, b} <= values.keys()}
+    ratios = {
+        f"{a} / {b}": [x / y for x, y in zip(values[a], values[b], strict=True)]
+        for a, b in pairs
+        if {a, b} <= values.keys()
+    }
     for name, numbers in [*values.items(), *ratios.items()]:
         what = unit if name in values else "times"
         print(f"  {name:<31} {median(numbers):9.2f} {what:<12} ({min(numbers):.2f}..{max(numbers):.2f})")
@@ -99,8 +106,11 @@ def step(args, workload):
 
 def predict(args):
     answers = alternate("predict", "guide", ["kshim", "keras3"], args, before=["fit"])
-    values = {f"{name} {kind}": [answer[kind] for answer in rounds]
-              for name, rounds in answers.items() for kind in ("predict", "module")}
+    values = {
+        f"{name} {kind}": [answer[kind] for answer in rounds]
+        for name, rounds in answers.items()
+        for kind in ("predict", "module")
+    }
     pairs = [(f"{name} predict", f"{name} module") for name in answers]
     return show(values, "ms a call", [*pairs, ("keras3 predict", "kshim predict")])
 
@@ -110,8 +120,9 @@ def imports(args):
     for number in range(WARMUP + args.rounds):
         for name in list(values):
             start = time.perf_counter()
-            done = subprocess.run([sys.executable, "-c", f"import {name}"], env=environment(args.threads),
-                                  capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, "-c", f"import {name}"], env=environment(args.threads), capture_output=True, text=True
+            )
             spent = time.perf_counter() - start
             if done.returncode:
                 print(f"  {name} absent ({(done.stderr.strip() or 'no message').splitlines()[-1]})")
@@ -128,6 +139,7 @@ PARTS = {
     "import": ("import in a fresh process", imports),
 }
 
+
 def main():
     parser = argparse.ArgumentParser(description="kshim beside PyTorch by hand and Keras 3")
     parser.add_argument("--only", choices=PARTS, help="one part (default: all)")
@@ -136,8 +148,9 @@ def main():
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there too")
     args = parser.parse_args()
     if args.rounds < 7 or args.threads < 0:
-        parser.error(f"expected --rounds of 7 or more and --threads of 0 or more. "
-                     f"Received: {args.rounds}, {args.threads}")
+        parser.error(
+            f"expected --rounds of 7 or more and --threads of 0 or more. Received: {args.rounds}, {args.threads}"
+        )
     results = {}
     for name in [args.only] if args.only else PARTS:
         title, measure = PARTS[name]

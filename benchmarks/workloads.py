@@ -41,9 +41,26 @@ class Workload(NamedTuple):
         return x, y.astype("float32")
 
 
-WORKLOADS = {row.name: row for row in (
-    Workload("guide", rows=1_000, inputs=100, layers=((32, "relu"), (1, "sigmoid")),
-             batch=32, loss="binary_crossentropy", epochs=10),
-    Workload("dense", rows=8_192, inputs=784, layers=((512, "relu"), (512, "relu"), (10, "softmax")),
-             batch=128, loss="categorical_crossentropy", epochs=1),
-)}
+WORKLOADS = {
+    row.name: row
+    for row in (
+        Workload(
+            "guide",
+            rows=1_000,
+            inputs=100,
+            layers=((32, "relu"), (1, "sigmoid")),
+            batch=32,
+            loss="binary_crossentropy",
+            epochs=10,
+        ),
+        Workload(
+            "dense",
+            rows=8_192,
+            inputs=784,
+            layers=((512, "relu"), (512, "relu"), (10, "softmax")),
+            batch=128,
+            loss="categorical_crossentropy",
+            epochs=1,
+        ),
+    )
+}

@@ -1,10 +1,51 @@
-"""kshim: Keras scripts of every generation on PyTorch."""
+"""kshim runs Keras scripts of every generation on PyTorch: ``import kshim as keras``, or ``python -m kshim run``."""
 
 import importlib
 
-from kshim import activations, callbacks, constraints, initializers, layers, losses, metrics, models, optimizers
-from kshim import regularizers
-from kshim.layers import Input, Layer
+from kshim import (
+    activations,
+    backend,
+    callbacks,
+    constraints,
+    dtype_policies,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    random,
+    regularizers,
+    utils,
+)
+from kshim import legacy as _legacy  # noqa: F401 - sets the hooks through which old calls are understood
+from kshim.core.checks import nearest as _nearest
+from kshim.core.settings import dialect, set_dialect
+from kshim.core.variable import Variable
+from kshim.dtype_policies import DTypePolicy
+from kshim.graph.keras_tensor import KerasTensor
+from kshim.initializers import Initializer
+from kshim.layers import Input, InputSpec, Layer
+from kshim.losses import Loss
+from kshim.metrics import Metric
 from kshim.models import Functional, Model, Sequential
+from kshim.optimizers import Optimizer
+from kshim.regularizers import Regularizer
+from kshim.shim import install, uninstall
 
 __version__ = "0.1.0"
+
+_LAZY = ("datasets",)  # loaded on first use
+
+__all__ = [
+    "DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric", "Model",
+    "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks", "constraints",
+    "datasets", "dialect", "dtype_policies", "initializers", "install", "layers", "losses", "metrics", "models",
+    "optimizers", "random", "regularizers", "set_dialect", "uninstall", "utils",
+]  # fmt: skip
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return importlib.import_module(f"kshim.{name}")
+    raise AttributeError(f"kshim has no keras.{name} yet.{_nearest(name, __all__)}")

@@ -30,8 +30,8 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
         threshold: where the positive part begins.
     """
     x = to_tensor(x)
-    if not negative_slope and not threshold and max_value is None:
-        return torch.relu(x)
+    if not threshold and max_value is None:
+        return F.leaky_relu(x, negative_slope) if negative_slope else torch.relu(x)
     if threshold:
         positive = torch.where(x > threshold, x, 0)
     elif max_value == 6:
@@ -204,9 +204,11 @@ def log_softmax(x, axis=-1):
 def sparsemax(x, axis=-1):
     """The point of the probability simplex nearest to ``x``, along ``axis``: ``max(x - tau, 0)``.
 
-    Source: Martins and Astudillo 2016, algorithm 1.
+    Source: Martins and Astudillo 2016, algorithm 1. Keras up to 3.15 gives too little where more than one logit
+    survives (its issue 23425, fixed since); this is the right one.
     """
     x = to_tensor(x)
+    x = x - torch.amax(x, axis, keepdim=True)  # the result is the same, and large numbers lose no digits
     ordered, _ = torch.sort(x, dim=axis, descending=True)
     ranks = torch.cumsum(torch.ones_like(x), axis)
     excess = torch.cumsum(ordered, axis) - 1

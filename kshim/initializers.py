@@ -228,9 +228,10 @@ class VarianceScaling(RandomInitializer):
     def __call__(self, shape, dtype=None):
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
-        stddev = math.sqrt(self.scale / max(1.0, n))
+        variance = self.scale / max(1.0, n)
+        stddev = math.sqrt(variance)
         if self.distribution == "uniform":
-            limit = math.sqrt(3.0 * self.scale / max(1.0, n))
+            limit = math.sqrt(3.0 * variance)
             return random.uniform(shape, -limit, limit, dtype, self.draw())
         if self.distribution == "truncated_normal":
             return random.truncated_normal(shape, 0.0, stddev / TRUNCATED_STDDEV, dtype, self.draw())

@@ -39,7 +39,7 @@ def to_categorical(x, num_classes=None):
     x = to_numpy(x).astype("int64")
     shape = x.shape[:-1] if x.ndim > 1 and x.shape[-1] == 1 else x.shape
     x = x.reshape(-1)
-    count = int(np.max(x)) + 1 if not num_classes else num_classes
+    count = num_classes if num_classes else int(np.max(x)) + 1
     if x.size and x.max() >= count:
         raise IndexError(f"to_categorical: expected indices below num_classes={count}. Received: {int(x.max())}.")
     rows = np.zeros((x.shape[0], count))

@@ -9,19 +9,20 @@ Source: the idea is scikit-learn's and Keras 3's ``ops/operation.py``.
 
 import functools
 import inspect
+from collections.abc import Callable
 
 from kshim.core import checks
 
-before_construct = None  # hook: (cls, args, kwargs) -> (args, kwargs)
-before_call = None  # hook: (cls, method name, args, kwargs) -> (args, kwargs)
-RESOLVERS = {}  # argument suffix -> function of a value: "_initializer" -> initializers.get
-SERIALIZERS = {}  # the same suffixes -> object to config value
+before_construct: Callable | None = None  # hook: (cls, args, kwargs) -> (args, kwargs)
+before_call: Callable | None = None  # hook: (cls, method name, args, kwargs) -> (args, kwargs)
+RESOLVERS: dict[str, Callable] = {}  # argument suffix -> function of a value: "_initializer" -> initializers.get
+SERIALIZERS: dict[str, Callable] = {}  # the same suffixes -> object to config value
 
 _VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
 
 def argument_names(classes):
-    """Constructor arguments of the first class in ``classes``: its own, then the next ones' while they pass **kwargs on.
+    """Constructor arguments of the first of ``classes``: its own, then the next ones' while they pass **kwargs on.
 
     Args:
         classes: classes in method resolution order.
@@ -62,7 +63,7 @@ def _doorway(cls, init):
             object.__setattr__(self, "_call_arguments", _bound(init, self, args, kwargs))
         init(self, *args, **kwargs)
 
-    __init__.is_doorway = True
+    __init__.is_doorway = True  # type: ignore[attr-defined] # a mark for __init_subclass__
     return __init__
 
 
@@ -90,7 +91,7 @@ class Configurable:
         super().__init_subclass__(**kwargs)
         init = vars(cls).get("__init__")
         if init is not None and not hasattr(init, "is_doorway"):
-            cls.__init__ = _doorway(cls, init)
+            cls.__init__ = _doorway(cls, init)  # type: ignore[method-assign] # wrapped once, here
 
     def keep(self, arguments, **check):
         """Keep a constructor's arguments as attributes.
@@ -113,7 +114,8 @@ class Configurable:
     def get_config(self):
         """The constructor arguments that make an equal object, as plain values by name."""
         mro = type(self).__mro__
-        own = [i for i, base in enumerate(mro) if "get_config" in vars(base) and not base.__module__.startswith("kshim.")]
+        ours = [base.__module__.startswith("kshim.") for base in mro]
+        own = [i for i, base in enumerate(mro) if "get_config" in vars(base) and not ours[i]]
         names = argument_names(mro[own[-1] + 1 :] if own else mro)
         return {name: self._config_value(name) for name in names}
 

@@ -5,7 +5,7 @@ import re
 
 from kshim.core import settings
 
-_counts = collections.Counter()
+_counts: collections.Counter[str] = collections.Counter()
 
 
 def snake_case(name):

@@ -101,7 +101,7 @@ class Progbar:
         self._sums = {}  # name -> (sum or last value, number of steps in it)
         self._seen = 0
         self._drawn_width = 0
-        self._last_update = 0
+        self._last_update = 0.0
         self._start = time.time()
         self._first_step_end = None
 
@@ -142,7 +142,9 @@ class Progbar:
         return self.verbose == 2 and finalize and bool(self.target and self.target > 0)
 
     def _is_averaged(self, name):
-        return name not in self.stateful_metrics if self.stateless_metrics is None else name in self.stateless_metrics
+        if self.stateless_metrics is not None:
+            return name in self.stateless_metrics
+        return name not in (self.stateful_metrics or ())
 
     def _take(self, name, value, steps, finalize):
         if not self._is_averaged(name) or finalize:

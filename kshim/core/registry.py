@@ -7,11 +7,12 @@ Source: Keras 3 ``saving/object_registration.py``.
 import contextlib
 import contextvars
 import inspect
+from typing import Any, ClassVar
 
 from kshim.core import checks
 
-_global_custom = {}
-_scoped_custom = contextvars.ContextVar("custom_objects", default={})
+_global_custom: dict[str, Any] = {}
+_scoped_custom: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("custom_objects", default=None)
 
 
 def get_custom_objects():
@@ -22,7 +23,7 @@ def get_custom_objects():
 @contextlib.contextmanager
 def custom_object_scope(objects):
     """Within the block, names in ``objects`` (a dict) are found first."""
-    token = _scoped_custom.set({**_scoped_custom.get(), **objects})
+    token = _scoped_custom.set({**(_scoped_custom.get() or {}), **objects})
     try:
         yield
     finally:
@@ -53,7 +54,7 @@ def registered_name(obj):
 
 def find_custom(name, custom_objects=None):
     """The user's object of that name, or None."""
-    for table in (custom_objects or {}, _scoped_custom.get(), _global_custom):
+    for table in (custom_objects or {}, _scoped_custom.get() or {}, _global_custom):
         if name in table:
             return table[name]
     return None
@@ -69,11 +70,11 @@ class Registry:
         plain: whether a function or other callable is taken as it is.
     """
 
-    kinds: dict[str, "Registry"] = {}
+    kinds: ClassVar[dict[str, "Registry"]] = {}
 
     def __init__(self, kind, module, base=None, plain=True):
         self.kind, self.module, self.base, self.plain = kind, module, base, plain
-        self.table = {}
+        self.table: dict[str, Any] = {}
         Registry.kinds[kind] = self
 
     def add(self, *objects, **aliases):

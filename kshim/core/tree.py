@@ -33,8 +33,8 @@ def flatten(structure):
 def map_structure(function, structure, *others):
     """``function`` applied to the leaves; the result has the containers of ``structure``."""
     if isinstance(structure, dict):
-        items = {k: map_structure(function, structure[k], *(o[k] for o in others)) for k in structure}
-        return items if type(structure) is dict else type(structure)(items)
+        mapped = {k: map_structure(function, structure[k], *(o[k] for o in others)) for k in structure}
+        return mapped if type(structure) is dict else type(structure)(mapped)
     if isinstance(structure, (list, tuple)):
         items = [map_structure(function, *parts) for parts in zip(structure, *others, strict=True)]
         return type(structure)(*items) if _is_namedtuple(structure) else _plain(structure)(items)

@@ -1,5 +1,7 @@
 """``Variable``: an ``nn.Parameter`` with the methods of Keras' variables."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -15,6 +17,11 @@ class Variable(torch.nn.Parameter):
         trainable: whether it takes a gradient.
         name: its name within the layer, ``"kernel"``.
     """
+
+    _name: str
+    _path: str
+    regularizer: Any
+    constraint: Any
 
     def __new__(cls, data, trainable=True, name="variable"):
         self = super().__new__(cls, data, requires_grad=trainable and data.is_floating_point())
@@ -46,7 +53,7 @@ class Variable(torch.nn.Parameter):
         """The tensor itself."""
         return self
 
-    def numpy(self):
+    def numpy(self):  # type: ignore[override] # Keras' has no `force`: it always copies from the device
         """A copy as a numpy array."""
         return self.detach().cpu().numpy().copy()
 
@@ -86,7 +93,7 @@ class Variable(torch.nn.Parameter):
         # The data may be a view into an optimizer's flat buffer: store this weight's own part alone.
         return _rebuild, (self.data.clone(), dict(self.__dict__), self.requires_grad)
 
-    def __repr__(self):
+    def __repr__(self):  # type: ignore[override] # torch's takes `tensor_contents`, for its own use
         return f"<Variable path={self.path}, shape={tuple(self.shape)}, dtype={self.dtype}, value={self.data}>"
 
     def _like(self, data):

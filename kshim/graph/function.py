@@ -1,5 +1,7 @@
 """``Function``: the calls between inputs and outputs, in order, lowered to one straight Python function."""
 
+from typing import Any
+
 from kshim.core import tree
 from kshim.graph.keras_tensor import KerasTensor
 
@@ -52,7 +54,9 @@ class Function:
 def _sort(inputs, outputs):
     """Nodes in running order, and operations in Keras' order."""
     stops = {id(tensor) for tensor in inputs}
-    seen, order, first_seen = set(), [], {}
+    seen: set[int] = set()
+    order: list = []
+    first_seen: dict[int, int] = {}
     stack = [(tensor, False) for tensor in reversed(outputs)]
     while stack:  # an explicit stack: graphs are deeper than Python's recursion limit
         tensor, done = stack.pop()
@@ -71,13 +75,14 @@ def _sort(inputs, outputs):
             if not node.inputs:
                 raise ValueError(_disconnected(tensor))
             stack.extend((t, False) for t in reversed(node.inputs))
-    depth = {}
+    depth: dict[int, int] = {}
     for node in reversed(order):
         own = depth.setdefault(id(node), 0)
         for tensor in node.inputs:
             if tensor.node is not None and id(tensor.node) in seen:
                 depth[id(tensor.node)] = max(depth.get(id(tensor.node), 0), own + 1)
-    operation_depth, operations = {}, {}
+    operation_depth: dict[int, int] = {}
+    operations: dict[int, Any] = {}
     for node in order:
         key = id(node.operation)
         operations[key] = node.operation
@@ -104,7 +109,8 @@ def _lower(inputs, nodes, outputs):
     A layer says by ``lowered_call(node)`` how it wants to be called: ``(callable, whether it takes training)``,
     or None for its whole ``__call__``.
     """
-    bound, local = {}, {}
+    bound: dict[str, Any] = {}
+    local: dict[int, str] = {}
 
     def bind(value, prefix="c"):
         name = f"{prefix}{len(bound)}"
@@ -126,7 +132,7 @@ def _lower(inputs, nodes, outputs):
     for tensor in inputs:
         local[id(tensor)] = f"t{len(local)}"
         parameters.append(local[id(tensor)])
-    last_use = {}
+    last_use: dict[int, int] = {}
     for position, node in enumerate(nodes):
         last_use.update((id(tensor), position) for tensor in node.inputs)
     keep = {id(tensor) for tensor in outputs}

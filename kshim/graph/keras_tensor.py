@@ -4,6 +4,8 @@ It is no ``torch.Tensor`` but answers ``__torch_function__``: any torch function
 one is recorded as a node (``graph.node.record``) and gives the next ``KerasTensor``.
 """
 
+from typing import Any
+
 import torch
 
 from kshim.core import dtypes, names
@@ -26,7 +28,7 @@ class KerasTensor:
         self._shape = tuple(shape)
         self._dtype = dtypes.name_of(dtype)
         self.name = name or names.unique("keras_tensor")
-        self.node = None  # the node that made it, set by the node
+        self.node: Any = None  # the node that made it, set by the node
         self.index = 0  # which of the node's outputs it is
 
     @property

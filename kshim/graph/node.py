@@ -1,6 +1,7 @@
 """Nodes: who was called with what, and gave what."""
 
 import sys
+import types
 
 import torch
 
@@ -26,7 +27,7 @@ class Node:
         self.operation, self.args, self.kwargs = operation, args, kwargs
         self.name = name or getattr(operation, "name", None)
         self.inputs = [leaf for leaf in tree.flatten([args, kwargs]) if isinstance(leaf, KerasTensor)]
-        self.outputs = []
+        self.outputs: list[keras_tensor.KerasTensor] = []
 
         def symbolic(spec):
             if not isinstance(spec, infer.Spec):
@@ -89,7 +90,8 @@ def module_name(operation):
 
 def _enclosing_module_call():
     """``(frame, module)`` of the outermost plain module being called right now, or None."""
-    frame, found = sys._getframe(2), None
+    frame: types.FrameType | None = sys._getframe(2)
+    found = None
     while frame is not None:
         if frame.f_code is _MODULE_CALL:
             module = frame.f_locals["self"]
@@ -131,7 +133,9 @@ class _Replay:
     def next(self, function):
         called, result = self.calls[self.position]
         if called is not function:
-            raise RuntimeError(f"The module's forward took another way than before. Expected {called}. Received: {function}.")
+            raise RuntimeError(
+                f"The module's forward took another way than before. Expected {called}. Received: {function}."
+            )
         self.position += 1
         if self.position == len(self.calls):
             _Replay.current = None

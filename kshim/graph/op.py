@@ -1,6 +1,7 @@
 """``@op``: a function on tensors that is one node of a graph when called on symbolic ones."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ import torch
 from kshim.core import tree
 from kshim.graph import keras_tensor, node
 
-OPS = {}
+OPS: dict[str, Callable] = {}
 
 
 def op(function):

@@ -61,7 +61,8 @@ class Layer(configurable.Configurable, torch.nn.Module):
         return self
 
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None,
-                 input_shape=None, input_dim=None, batch_size=None, batch_shape=None, weights=None, **kwargs):  # fmt: skip
+                 input_shape=None, input_dim=None, batch_size=None, batch_shape=None, weights=None,
+                 **kwargs):  # fmt: skip
         if kwargs:
             known = configurable.argument_names(type(self).__mro__)
             raise ValueError(
@@ -200,7 +201,8 @@ class Layer(configurable.Configurable, torch.nn.Module):
         """``add_weight`` with the layer's ``<name>_initializer``, ``_regularizer`` and ``_constraint``."""
         return self.add_weight(
             shape, getattr(self, f"{name}_initializer"), trainable=trainable, name=name,
-            regularizer=getattr(self, f"{name}_regularizer", None), constraint=getattr(self, f"{name}_constraint", None),
+            regularizer=getattr(self, f"{name}_regularizer", None),
+            constraint=getattr(self, f"{name}_constraint", None),
         )  # fmt: skip
 
     def _register_variable(self, name, variable):
@@ -345,7 +347,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
             input_spec.check_inputs(self, self.input_spec, inputs)
         outermost = _calling.depth == 0
         if outermost:
-            _calling.id = next(_call_ids)
+            new_call()
         _calling.depth += 1
         try:
             with self._mode(kwargs), self._precision():
@@ -441,7 +443,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
         def tensor(leaf):
             if isinstance(leaf, np.ndarray):
                 leaf = torch.as_tensor(leaf, device=self.device)
-            if (isinstance(leaf, torch.Tensor) and self.autocast and leaf.is_floating_point() and leaf.dtype != target):
+            if isinstance(leaf, torch.Tensor) and self.autocast and leaf.is_floating_point() and leaf.dtype != target:
                 mask = getattr(leaf, "_keras_mask", None)
                 leaf = leaf.to(target)
                 if mask is not None:
@@ -555,6 +557,8 @@ class Layer(configurable.Configurable, torch.nn.Module):
         own = super().get_config()
         for name in _BASE_ARGUMENTS:
             own.pop(name, None)
+        if own.get("activity_regularizer") is None and "activity_regularizer" not in self._kept:
+            own.pop("activity_regularizer", None)  # Keras tells of the base's only where there is one
         return {**base, **own}
 
     def _config_value(self, name):
@@ -586,6 +590,11 @@ class _Calling(threading.local):
 
 
 _calling = _Calling()
+
+
+def new_call():
+    """Begin an outermost call: what layers add to their losses from now on replaces what they added before."""
+    _calling.id = next(_call_ids)
 
 
 @contextlib.contextmanager
@@ -641,7 +650,7 @@ def _marking_built(build):
     return marked
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _call_parameters(cls):
     """Names of the arguments of ``cls.call``."""
     return tuple(list(inspect.signature(cls.call).parameters)[1:])

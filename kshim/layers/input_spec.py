@@ -1,6 +1,6 @@
 """``InputSpec``: what a layer expects of one input, and the errors that say so."""
 
-from kshim.core import checks, tree
+from kshim.core import tree
 
 
 class InputSpec:
@@ -70,6 +70,7 @@ def _problem(spec, shape):
         expected, got = spec.shape, shape
         if spec.allow_last_axis_squeeze:
             expected, got = (s[:-1] if s and s[-1] == 1 else s for s in (expected, got))
-        if len(expected) != len(got) or any(a not in (b, None) and b is not None for a, b in zip(expected, got)):
+        pairs = zip(expected, got, strict=False)
+        if len(expected) != len(got) or any(None not in (a, b) and a != b for a, b in pairs):
             return f"shape={spec.shape}, found shape={shape}"
     return None

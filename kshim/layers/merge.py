@@ -95,11 +95,15 @@ class Concatenate(Merge):
     def compute_mask(self, inputs, mask=None):
         if mask is None or all(m is None for m in mask):
             return None
-        full = [
-            torch.ones_like(x, dtype=torch.bool) if m is None else m.unsqueeze(-1).expand(x.shape) if m.dim() < x.dim() else m
-            for x, m in zip(inputs, mask, strict=True)
-        ]
+        full = [_full_mask(x, m) for x, m in zip(inputs, mask, strict=True)]
         return torch.any(torch.cat(full, self.axis), -1)
+
+
+def _full_mask(x, mask):
+    """``mask`` in the shape of ``x``; all True where there is none."""
+    if mask is None:
+        return torch.ones_like(x, dtype=torch.bool)
+    return mask.unsqueeze(-1).expand(x.shape) if mask.dim() < x.dim() else mask
 
 
 def add(inputs, **kwargs):

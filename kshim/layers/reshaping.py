@@ -6,6 +6,7 @@ import torch
 
 from kshim.core import checks, settings
 from kshim.core.checks import int_tuple
+from kshim.graph import infer
 from kshim.layers.base import Layer
 from kshim.layers.input_spec import InputSpec
 
@@ -77,6 +78,11 @@ class Reshape(Layer):
             )  # fmt: skip
 
     def call(self, inputs):
+        if infer.running.get():  # the size that stands for an unknown axis need not divide
+            rest = math.prod(inputs.shape[1:]) // max(math.prod(size for size in self.target_shape if size != -1), 1)
+            return inputs.new_empty(
+                inputs.shape[:1] + tuple(rest if size == -1 else size for size in self.target_shape)
+            )
         return inputs.reshape(inputs.shape[0], *self.target_shape)
 
 

@@ -146,17 +146,6 @@ LAYERS = {
         ),
         Row(renamed={"input_shape": "shape", "batch_input_shape": "batch_shape", "input_dtype": "dtype"}),
     ),
-    "layers.Input": (
-        Row(
-            positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor"), when=When(1, _is_shape),
-        ),
-        Row(until="2.3.1", positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor")),
-        Row(
-            since="tf.keras", until="tf.keras",
-            positions=("shape", "batch_size", "name", "dtype", "sparse", "tensor", "ragged"),
-        ),
-        Row(renamed={"input_dtype": "dtype", "batch_input_shape": "batch_shape"}),
-    ),
     "layers.Dense": (
         Row(positions=("input_dim", "units", *WEIGHT_POSITIONS[:2]), when=When(1, _is_int)),  # 0.1
         Row(until="1.2.2", positions=("units", *WEIGHT_POSITIONS)),
@@ -329,6 +318,15 @@ SMALL = {
 
 OUTPUT_FIRST = (Row(until="1.2.2", positions=("output", "target", "from_logits")),)
 FUNCTIONS = {
+    "layers.Input": (
+        Row(positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor"), when=When(1, _is_shape)),
+        Row(until="2.3.1", positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor")),
+        Row(
+            since="tf.keras", until="tf.keras",
+            positions=("shape", "batch_size", "name", "dtype", "sparse", "tensor", "ragged"),
+        ),
+        Row(renamed={"input_dtype": "dtype", "batch_input_shape": "batch_shape"}),
+    ),
     "activations.relu": (Row(renamed={"alpha": "negative_slope"}),),
     "backend.binary_crossentropy": OUTPUT_FIRST,
     "backend.categorical_crossentropy": OUTPUT_FIRST,

@@ -51,17 +51,21 @@ def attach_to(place):
         setattr(module, name, value)
     for key in arguments.FUNCTIONS:
         where, name = key.split(".")
-        if where == place and hasattr(module, name) and not hasattr(getattr(module, name), "__wrapped_row__"):
-            wrapped = translate.function(key, getattr(module, name))
-            wrapped.__wrapped_row__ = key
+        if where == place:
+            today = getattr(module, name)
+            wrapped = translate.function(key, today)
             setattr(module, name, wrapped)
-            _replace_in_registry(module, name, wrapped)
+            _replace_elsewhere(module, name, today, wrapped)
 
 
-def _replace_in_registry(module, name, wrapped):
+def _replace_elsewhere(module, name, old, new):
+    """In the registry, and in ``kshim`` itself, which hands out some names of its modules."""
     registry = getattr(module, "REGISTRY", None)
-    if registry is not None and name in registry.table:
-        registry.table[name] = wrapped
+    if registry is not None and registry.table.get(name) is old:
+        registry.table[name] = new
+    package = sys.modules["kshim"]
+    if vars(package).get(name) is old:
+        setattr(package, name, new)
 
 
 def attach():

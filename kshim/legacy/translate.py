@@ -56,7 +56,8 @@ class Rules(NamedTuple):
             kwargs = {other if key == name else key: value for key, value in kwargs.items()}
             _warn(
                 f"{self.title}({given[name]!r}, {name}={kwargs[other]!r}) gives `{name}` twice: Keras itself raises a "
-                f"TypeError here. kshim reads {kwargs[other]!r} as {other}. Write {other}={kwargs[other]!r}."
+                f"TypeError here. kshim reads {kwargs[other]!r} as {other}. "
+                f"Write {self.title}({given[name]!r}, {other}={kwargs[other]!r})."
             )
         return given | kwargs, ()
 
@@ -171,7 +172,7 @@ def key_of(cls):
     return f"{module[1]}.{cls.__name__}" if module[0] == "kshim" and len(module) > 1 else None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _constructor_rules(cls, dialect):
     if key_of(cls) is None:
         return None
@@ -179,7 +180,7 @@ def _constructor_rules(cls, dialect):
     return _rules(cls.__name__, cls.__init__, lists)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _method_rules(cls, method, dialect):
     bases = [base for base in cls.__mro__ if key_of(base) is not None]
     function = next((vars(base)[method] for base in bases if method in vars(base)), None)
@@ -187,7 +188,7 @@ def _method_rules(cls, method, dialect):
     return None if function is None else _rules(f"{cls.__name__}.{method}", function, lists)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _function_rules(key, function, dialect):
     return _rules(key.split(".")[-1], function, [(ROWS[key], True)])
 

@@ -58,7 +58,10 @@ def _loss_class(class_name, fn, order):
         self._kept = tuple(order)
 
     __init__.__signature__ = signature
-    doc = f"{fn.__doc__}\n\n    ``reduction``, ``name`` and ``dtype`` are ``Loss``'s.\n\n    Source: Keras 3 ``losses/losses.py``.\n    "
+    doc = (
+        f"{fn.__doc__}\n\n    ``reduction``, ``name`` and ``dtype`` are ``Loss``'s.\n\n"
+        "    Source: Keras 3 ``losses/losses.py``."
+    )
     return type(class_name, (LossFunction,), {"__init__": __init__, "__doc__": doc, "__module__": __name__})
 
 
@@ -72,7 +75,9 @@ CategoricalCrossentropy = _loss_class(
     "CategoricalCrossentropy", categorical_crossentropy, ("from_logits", "label_smoothing", "axis", *_PLAIN)
 )
 SparseCategoricalCrossentropy = _loss_class(
-    "SparseCategoricalCrossentropy", sparse_categorical_crossentropy, ("from_logits", "ignore_class", "reduction", "axis", "name", "dtype")
+    "SparseCategoricalCrossentropy",
+    sparse_categorical_crossentropy,
+    ("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
 )
 
 LOSSES = Registry("loss", "keras.losses", base=Loss)

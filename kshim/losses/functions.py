@@ -1,8 +1,9 @@
 """Losses as formulas: ``loss(y_true, y_pred)`` gives one value for each sample, the mean over the last axis.
 
 Where ``y_pred`` comes out of a softmax or a sigmoid, its logits are still with it (``kshim.activations`` leaves
-them as ``_softmax_logits`` and ``_sigmoid_logits``), and the loss is computed from them: fused, stable, with half the backward pass. The
-clip of Keras to ``[epsilon, 1 - epsilon]`` is kept, on the other side of the logarithm: same value, same gradient.
+them as ``_softmax_logits`` and ``_sigmoid_logits``), and the loss is computed from them: fused, stable, with half
+the backward pass. The clip of Keras to ``[epsilon, 1 - epsilon]`` is kept, on the other side of the logarithm: same
+value, same gradient.
 """
 
 import functools
@@ -122,7 +123,7 @@ def _log_probabilities(y_pred, from_logits, axis):
     return (y_pred / y_pred.sum(axis, keepdim=True)).clamp(low, high).log()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _clip_range(dtype, low):
     """``[epsilon, 1 - epsilon]`` as the dtype has it: 1 - 1e-7 is 1 - 1.19e-7 in float32."""
     return low, float(torch.tensor(1 - low, dtype=dtype))

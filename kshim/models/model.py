@@ -55,7 +55,8 @@ class Model(Trainer, Layer):
         """Take over the graph between two structures of KerasTensors."""
         for leaf in tree.flatten(inputs) + tree.flatten(outputs):
             if not isinstance(leaf, KerasTensor):
-                checks.fail(self, "symbolic tensors as `inputs` and `outputs`", f"{type(leaf).__name__}", "Begin with Input().")
+                got = type(leaf).__name__
+                checks.fail(self, "symbolic tensors as `inputs` and `outputs`", got, "Begin with Input().")
         function = Function(inputs, outputs)
         names = [name_of(layer) for layer in function.operations if isinstance(layer, torch.nn.Module)]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -145,7 +146,9 @@ class Model(Trainer, Layer):
             if name_of(layer) == name:
                 return layer
         known = [name_of(layer) for layer in self.layers]
-        raise ValueError(f"No such layer: {name!r}. Expected one of {known}. Received: name={name!r}.{checks.nearest(name, known)}")
+        raise ValueError(
+            f"No such layer: {name!r}. Expected one of {known}. Received: name={name!r}.{checks.nearest(name, known)}"
+        )
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -171,6 +174,19 @@ class Model(Trainer, Layer):
         if self._function is not None and args and not any(map(_symbolic, tree.flatten(args[0]))):
             args = (self._cast(self.arranged_inputs(args[0])), *args[1:])
         return super().forward(*args, **kwargs)
+
+    def fast_forward(self):
+        """The lowered graph itself where nothing else would happen around it."""
+        function = self._function
+        hooked = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
+        own = type(self).call is not Model.call and type(self).__module__.partition(".")[0] != "kshim"
+        own = own or type(self).forward is not Model.forward
+        if function is None or hooked or own or self.activity_regularizer is not None:
+            return self
+        run, outputs = function.run, function.outputs
+        if isinstance(function.inputs, KerasTensor) and isinstance(outputs, KerasTensor):
+            return lambda x: run(x)[0]
+        return lambda x: tree.pack_like(outputs, run(*tree.flatten(x)))
 
     def _cast(self, inputs):
         def cast(value, dtype):
@@ -204,7 +220,7 @@ class Model(Trainer, Layer):
             missing = [name for name in names if name not in x]
             if missing:
                 raise ValueError(
-                    f"{checks.describe(self)}: expected inputs named {names}. Received: {sorted(x)}. Missing: {missing}."
+                    f"{checks.describe(self)}: expected inputs named {names}. Received: {sorted(x)}, without {missing}."
                     f"{checks.nearest(missing[0], set(x) - set(names))}"
                 )
             leaves = [x[name] for name in names]
@@ -215,7 +231,7 @@ class Model(Trainer, Layer):
                 f"{checks.describe(self)}: expected {len(expected)} input(s), {[t.name for t in expected]}. "
                 f"Received: {len(leaves)} array(s) of shapes {[tuple(getattr(v, 'shape', ())) for v in leaves]}."
             )
-        leaves = [self._fitted(i, value, tensor) for i, (value, tensor) in enumerate(zip(leaves, expected, strict=True))]
+        leaves = [self._fitted(i, *pair) for i, pair in enumerate(zip(leaves, expected, strict=True))]
         return leaves[0] if isinstance(function.inputs, KerasTensor) else tree.pack_like(function.inputs, leaves)
 
     def _fitted(self, index, value, tensor):

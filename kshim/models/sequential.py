@@ -48,12 +48,13 @@ class Sequential(Model):
             layer = layer.node.operation
         if isinstance(layer, InputLayer):
             if self._entry is not None or self._stack:
-                checks.fail(self, "its Input as the first layer", f"{name_of(layer)!r} on top of {len(self.layers)} layers")
+                got = f"{name_of(layer)!r} on top of {len(self.layers)} layers"
+                checks.fail(self, "its Input as the first layer", got)
             self.__dict__["_entry"] = layer.output
             return
         if not isinstance(layer, torch.nn.Module):
             raise ValueError(
-                f"{checks.describe(self)}: only layers can be added: instances of kshim.layers.Layer, or torch modules. "
+                f"{checks.describe(self)}: only layers can be added: a kshim.layers.Layer or a torch module. "
                 f"Received: {layer!r} (of type {type(layer)})."
             )
         if not isinstance(layer, Layer) and "_keras_name" not in vars(layer):

@@ -27,7 +27,7 @@ def _with_shared_keywords(init):
     def __init__(self, *args, **kwargs):
         positions = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD][1:]
         if len(args) > len(positions):
-            raise TypeError(f"{type(self).__name__}() takes {len(positions)} positional arguments. Received: {len(args)}.")
+            raise TypeError(f"{type(self).__name__}() takes {len(positions)} arguments. Received: {len(args)}.")
         given = dict(zip(positions, args, strict=False))
         twice = given.keys() & kwargs.keys()
         if twice:
@@ -51,7 +51,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         ema_momentum: its momentum, in [0, 1].
         ema_overwrite_frequency: every so many steps the weights become their average; None: at the end of ``fit``.
         loss_scale_factor: the loss is multiplied by it and the gradients divided; a float or None.
-        gradient_accumulation_steps: an update every so many steps, with the mean gradient; an int of 2 or more, or None.
+        gradient_accumulation_steps: an update every so many steps, with the mean gradient; an int above 1, or None.
         name: None gives the class name in snake case.
 
     A subclass names its ``slots`` and writes ``update(param, grad, rate, step, *slots)``, in place, elementwise.
@@ -150,7 +150,8 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         """Lay the parameters and slots of each dtype and device out in flat tensors."""
         kinds: dict = {}
         for p in self._parameters():
-            kinds.setdefault((p.dtype, p.device), []).append(p)
+            alone = p.numel() > _LARGE[p.device.type != "cpu"]
+            kinds.setdefault((p.dtype, p.device, id(p) if alone else None), []).append(p)
         with torch.no_grad(), torch.inference_mode(False):
             self._groups = [_Flat(self, parameters) for parameters in kinds.values()]
 
@@ -349,6 +350,11 @@ class Optimizer(Configurable, torch.optim.Optimizer):
 _SHARED = tuple(p for p in inspect.signature(Optimizer.__init__).parameters if p not in ("self", "kwargs"))
 
 
+# Joining gradients is a copy: above so many numbers (on the CPU, on a GPU) a parameter is updated on its own, where
+# the copy would cost more than the calls it saves.
+_LARGE = (1 << 14, 1 << 21)
+
+
 class _Part:
     """What one call of ``update`` works on: all of a flat storage, or one parameter of it."""
 
@@ -408,8 +414,15 @@ class _Flat:
         if not keep_grads:
             for p in self.parameters:
                 p.grad = None
-        if None not in grads:
-            joined = torch.cat([g.view(-1) for g in grads]) if self.plain and _contiguous(grads) else self._join(grads)
+        if all(g is not None for g in grads):
+            if len(grads) == 1:
+                order = self.orders[0]
+                joined = (grads[0] if order is None else grads[0].permute(order)).reshape(-1)
+                joined = joined.clone() if keep_grads else joined  # a rule may use it as scratch space
+            elif self.plain and _contiguous(grads):
+                joined = torch.cat([g.view(-1) for g in grads])
+            else:
+                joined = self._join(grads)
             return [_Part(self.parameters, self.param, joined, self.slots, self._views)]
         missing = [getattr(p, "path", "a parameter") for p, g in zip(self.parameters, grads, strict=True) if g is None]
         warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=2)

@@ -58,7 +58,7 @@ class CompiledLoss:
         for weight in weights:
             if weight is not None and (isinstance(weight, bool) or not isinstance(weight, (int, float))):
                 raise ValueError(
-                    f"`loss_weights`: expected numbers. Received: {weight!r}. For metrics write metrics={loss_weights!r}."
+                    f"`loss_weights`: expected numbers. Received: {weight!r}. Metrics are given as metrics=[...]."
                 )
         self.names = names
         self.parts = [
@@ -204,7 +204,8 @@ class CompiledMetrics:
 
     def update(self, y_true, y_pred, sample_weight=None):
         """Add a batch."""
-        if self.flat and sample_weight is None and isinstance(y_pred, torch.Tensor) and isinstance(y_true, torch.Tensor):
+        single = isinstance(y_pred, torch.Tensor) and isinstance(y_true, torch.Tensor)
+        if self.flat and sample_weight is None and single:
             for _, metric, _, _ in self.parts:
                 metric.update_state(y_true, y_pred)
             return

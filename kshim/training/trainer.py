@@ -1,6 +1,7 @@
 """``Trainer``: compile, fit, evaluate, predict and their ``_on_batch`` forms, for anything that can be called."""
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from kshim import optimizers
 from kshim.callbacks import CallbackList
 from kshim.core import checks, tree
 from kshim.core.configurable import translated
-from kshim.layers.base import collect_losses
+from kshim.layers.base import collect_losses, new_call
 from kshim.metrics.accuracy import as_float
 from kshim.metrics.base import Mean
 from kshim.training.compile import CompiledLoss, CompiledMetrics
@@ -26,7 +27,7 @@ class Trainer:
     """
 
     # State of training, before anything was compiled; kept out of nn.Module's registries.
-    _defaults = {
+    _defaults: ClassVar = {
         "optimizer": None, "loss": None, "history": None, "stop_training": False, "_compiled": None,
         "_compiled_loss": None, "_compiled_metrics": None, "_loss_mean": None,
     }  # fmt: skip
@@ -205,7 +206,7 @@ class Trainer:
         data = self._data(x, None, None, batch_size, shuffle=False)
         count = data.steps if steps is None else min(steps, data.steps)
         callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=count)
-        outputs = []
+        outputs: list = []
         was_training = self.training
         self.eval()
         callbacks.notify("predict_begin")
@@ -293,14 +294,15 @@ class Trainer:
         """The step, with everything it needs in locals: ``step(x, y, sample_weight)``."""
         if type(self).train_step is not Trainer.train_step:
             return self._own_step(self.train_step)
-        optimizer, collected = self.optimizer, self.__dict__["_collected"] if "_collected" in self.__dict__ else None
+        optimizer = self.optimizer
         ours = isinstance(optimizer, optimizers.Optimizer)
         loss_of, metrics, mean = self._compiled_loss, self._compiled_metrics, self._loss_mean
         plain = type(self).compute_loss is Trainer.compute_loss and not self._penalties() and loss_of.parts
-        forward, total, count = self, mean.total, mean.count
+        forward, total, count = self.fast_forward(), mean.total, mean.count
         scaled = ours and optimizer.loss_scale_factor is not None
 
         def step(x, y, sample_weight):
+            new_call()
             y_pred = forward(x)
             collected = self.__dict__["_collected"]
             if plain and not collected:
@@ -327,8 +329,11 @@ class Trainer:
         if type(self).test_step is not Trainer.test_step:
             return self._own_step(self.test_step)
 
+        forward = self.fast_forward()
+
         def step(x, y, sample_weight):
-            y_pred = self(x)
+            new_call()
+            y_pred = forward(x)
             if y is not None or not self._expects_targets():
                 loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
                 self.__dict__["_collected"].clear()
@@ -374,6 +379,10 @@ class Trainer:
         self.__dict__.pop("_own_logs", None)
         return {name: as_float(value) for name, value in logs.items()}
 
+    def fast_forward(self):
+        """The forward pass for batches that were checked and cast already; a graph has a shorter way."""
+        return self
+
     # -- what comes in -------------------------------------------------------------------------------------------
 
     def _assert_compiled(self, method):
@@ -410,7 +419,7 @@ class Trainer:
             y = leaves[0]
         elif len(leaves) != len(self._compiled_loss.names):
             raise ValueError(
-                f"{checks.describe(self)}: expected {len(self._compiled_loss.names)} arrays of targets, for the outputs "
+                f"{checks.describe(self)}: expected {len(self._compiled_loss.names)} arrays of targets, for "
                 f"{self._compiled_loss.names}. Received: {len(leaves)}."
             )
         if tree.is_nested(y):
@@ -452,7 +461,7 @@ class Trainer:
 
     def _prepare(self, x):
         """Build the model on one batch if it is not, name its outputs, and give its weights to the optimizer."""
-        if not self.built or self._compiled_loss is None and self.compiled:
+        if not self.built or (self._compiled_loss is None and self.compiled):
             was_training = self.training
             self.eval()
             with torch.no_grad():
@@ -471,7 +480,7 @@ class Trainer:
         trainable = self.trainable_variables
         if isinstance(self.optimizer, optimizers.Optimizer):
             known = self.optimizer._parameters() if self.optimizer.built else None
-            if known is None or len(known) != len(trainable) or any(a is not b for a, b in zip(known, trainable)):
+            if known is None or list(map(id, known)) != list(map(id, trainable)):
                 self.optimizer.build(trainable)
 
     def _drop_gradients(self):
@@ -544,6 +553,6 @@ def _output_names(outputs):
 
 def _loss_first(logs, return_dict):
     if return_dict:
-        return logs
+        return dict(sorted(logs.items()))
     values = list(logs.values())
     return values[0] if len(values) == 1 else values

@@ -123,7 +123,7 @@ class ArrayData:
     """Batches of ``(x, y, sample_weight)``.
 
     Args:
-        x, y, sample_weight: structures of tensors with the same number of rows; ``y`` and ``sample_weight`` may be None.
+        x, y, sample_weight: structures of tensors with the same number of rows; the last two may be None.
         batch_size: rows in a batch; the last one may be smaller.
         shuffle: True for a new order of rows each epoch, ``"batch"`` for a new order of whole batches.
         device: where the batches are wanted.
