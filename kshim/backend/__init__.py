@@ -2,17 +2,11 @@
 
 from kshim.backend import functions as _functions
 from kshim.backend.aliases import BINARY as _BINARY
+from kshim.backend.aliases import SETTINGS as _SETTINGS
 from kshim.backend.aliases import UNARY as _UNARY
 from kshim.core import checks as _checks
+from kshim.core import settings as _settings
 from kshim.core.arrays import to_tensor as _to_tensor
-from kshim.core.settings import (
-    epsilon,
-    floatx,
-    image_data_format,
-    set_epsilon,
-    set_floatx,
-    set_image_data_format,
-)
 from kshim.graph.op import op as _op
 
 
@@ -44,6 +38,7 @@ def _as_tensors(x, y):
     return x, y
 
 
+globals().update({name: getattr(_settings, name) for name in _SETTINGS})
 globals().update({name: _unary(name, function) for name, function in _UNARY.items()})
 globals().update({name: _binary(name, function) for name, function in _BINARY.items()})
 globals().update(

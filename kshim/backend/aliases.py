@@ -13,3 +13,6 @@ BINARY = {
     "equal": torch.eq, "not_equal": torch.ne, "greater": torch.gt, "greater_equal": torch.ge, "less": torch.lt,
     "less_equal": torch.le, "maximum": torch.maximum, "minimum": torch.minimum,
 }  # fmt: skip
+
+# Functions of ``core.settings`` that K has, too.
+SETTINGS = ("epsilon", "floatx", "image_data_format", "set_epsilon", "set_floatx", "set_image_data_format")

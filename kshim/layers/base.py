@@ -416,7 +416,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
             self._build_for(args, kwargs)
         input_spec.check_inputs(self, self.input_spec, inputs)
         specs = None
-        if type(self).compute_output_shape is not Layer.compute_output_shape:
+        if self._tells_shape():
             shapes = tree.map_structure(lambda t: getattr(t, "shape", None), inputs)
             shape = self.compute_output_shape(shapes)
             specs = _shapes_to_specs(shape, self.compute_dtype) if shape is not None else None
@@ -431,6 +431,9 @@ class Layer(configurable.Configurable, torch.nn.Module):
         if masks is not None or self._makes_masks():
             self._attach_masks(inputs, outputs, masks)
         return outputs
+
+    def _tells_shape(self):
+        return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def _run_quietly(self, flags, *args, **kwargs):
         with self._precision():
@@ -557,8 +560,8 @@ class Layer(configurable.Configurable, torch.nn.Module):
         own = super().get_config()
         for name in _BASE_ARGUMENTS:
             own.pop(name, None)
-        if own.get("activity_regularizer") is None and "activity_regularizer" not in self._kept:
-            own.pop("activity_regularizer", None)  # Keras tells of the base's only where there is one
+        if own.get("activity_regularizer") is None:
+            own.pop("activity_regularizer", None)
         return {**base, **own}
 
     def _config_value(self, name):

@@ -244,8 +244,8 @@ class Lambda(Layer):
         return self.function(inputs, **self.arguments, **{name: flags[name] for name in self._takes})
 
     def compute_output_shape(self, input_shape):
-        if self.output_shape is None:
-            return None  # found by running
+        if not self._tells_shape():
+            return super().compute_output_shape(input_shape)
         if callable(self.output_shape):
             return self.output_shape(input_shape)
         batch = input_shape[0] if is_shape(input_shape) else None
@@ -253,6 +253,12 @@ class Lambda(Layer):
 
     def compute_mask(self, inputs, previous_mask=None):
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+    def _tells_shape(self):
+        return self.output_shape is not None
+
+    def get_config(self):
+        return {k: v for k, v in super().get_config().items() if v is not None or k not in ("output_shape", "mask")}
 
     def lowered_call(self, node):
         lowered = super().lowered_call(node)

@@ -272,6 +272,17 @@ OPTIMIZERS = {
     ),
 }  # fmt: skip
 
+METRICS = {
+    "metrics.Metric.add_weight": (
+        Row(
+            since="tf.keras", until="tf.keras", when=When(0, _is_text),
+            positions=("name", "shape", "aggregation", "synchronization", "initializer", "dtype"),
+        ),
+        Row(positions=("name", "shape", "initializer", "dtype"), when=When(0, _is_text)),
+        Row(gone={"aggregation": Gone((None, "none", "sum")), "synchronization": Gone((None, "auto", "on_read"))}),
+    ),
+}  # fmt: skip
+
 # -- callbacks ---------------------------------------------------------------------------------------------------
 
 CALLBACKS = {
@@ -340,4 +351,4 @@ FUNCTIONS = {
     "utils.normalize": (Row(renamed={"a": "x"}),),
 }
 
-ROWS = {**LAYERS, **MODELS, **OPTIMIZERS, **CALLBACKS, **SMALL, **FUNCTIONS}
+ROWS = {**LAYERS, **MODELS, **OPTIMIZERS, **METRICS, **CALLBACKS, **SMALL, **FUNCTIONS}

@@ -11,10 +11,12 @@ from kshim.legacy import arguments, functions, translate
 
 # module -> old name -> today's name there
 ALIASES = {
-    "constraints": {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm", "minmaxnorm": "MinMaxNorm"},
+    "constraints": {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm"},
     "initializers": {"zero": "Zeros", "one": "Ones", "normal": "RandomNormal", "uniform": "RandomUniform"},
+    "losses": {"mse": "mean_squared_error", "MSE": "mean_squared_error", "mae": "mean_absolute_error",
+               "MAE": "mean_absolute_error"},
     "regularizers": {"WeightRegularizer": "L1L2"},
-}
+}  # fmt: skip
 
 # module -> name -> what follows the dialect
 BY_DIALECT = {

@@ -96,7 +96,9 @@ class Rules(NamedTuple):
             if any(value is kept or (plain and value == kept) for kept in neutral):
                 continue
             if not ignored:
-                raise NotImplementedError(f"{self.title}() in kshim has no `{name}`. Received: {name}={value!r}. {help}")
+                raise NotImplementedError(
+                    f"{self.title}() in kshim has no `{name}`. Received: {name}={value!r}. {help}"
+                )
             _warn(f"{self.title}() ignores `{name}`. Received: {name}={value!r}. {help}")
 
     @staticmethod

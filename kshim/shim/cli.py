@@ -85,7 +85,8 @@ def _run(dialect, quiet, module, argv):
         _first_on_path(os.path.abspath(target) if as_package else os.path.dirname(os.path.realpath(target)))
     sys.argv[:] = argv
     try:
-        main_module, make_code, source = _module(target) if module else _package(target) if as_package else _file(target)
+        find = _module if module else _package if as_package else _file
+        main_module, make_code, source = find(target)
         reason = _choose(dialect, source)
         if not quiet:
             print(f"kshim: dialect {settings.dialect()}: {reason}", file=sys.stderr, flush=True)
@@ -185,7 +186,7 @@ def _leaving_out_own_frames(show):
             traceback = traceback.tb_next
         last = traceback
         while last is not None and last.tb_next is not None:
-            if last.tb_next.tb_frame.f_code.co_filename == hook.__file__ and isinstance(error, (ImportError, AttributeError)):
+            if last.tb_next.tb_frame.f_code.co_filename == hook.__file__:
                 last.tb_next = None  # a missing name: the script's own line tells
             last = last.tb_next
         show(kind, error.with_traceback(traceback), traceback)

@@ -51,10 +51,9 @@ class Alias(types.ModuleType):
         if f"{self._path}.{name}" in modules.MODULES:
             return importlib.import_module(f"{self.__name__}.{name}")
         for source in self._sources():
-            # A module inside kshim is no name of Keras, unless it is in the table above.
-            found = getattr(source, name, _MISSING) if not _is_missing(source, name) else _MISSING
+            found = getattr(source, name, _MISSING)
             if found is not _MISSING and not _is_inner_module(found):
-                return found
+                return found  # a module inside kshim is no name of Keras, unless it is in the table above
         raise AttributeError(_no_name(self, name))
 
     def __dir__(self):
@@ -93,10 +92,6 @@ class TensorFlow(types.ModuleType):
 
 
 _MISSING = object()
-
-
-def _is_missing(source, name):
-    return not hasattr(source, name)
 
 
 def _is_inner_module(value):
@@ -197,3 +192,23 @@ def installed():
 
 def _ours():
     return [name for name in sys.modules if name.split(".")[0] in modules.TOP_LEVEL]
+
+
+def explain_missing_names():
+    """Give kshim's own modules the same words for a missing name, for ``import kshim as keras``."""
+    for name in {name for sources in modules.MODULES.values() for name in sources}:
+        module = sys.modules.get(name)
+        if module is not None and not hasattr(module, "__getattr__"):
+            module.__getattr__ = _missing_in(module)
+
+
+def _missing_in(module):
+    path = module.__name__.replace("kshim", "keras", 1)
+
+    def __getattr__(name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        known = [n for n in vars(module) if not n.startswith("_")]
+        raise AttributeError(f"kshim has no {path}.{name} yet.{checks.nearest(name, known)}")
+
+    return __getattr__

@@ -26,6 +26,15 @@ def assert_close(got, expected, rel=1e-5):
     np.testing.assert_allclose(got, expected, rtol=rel, atol=rel * scale)
 
 
+def same_config(got, expected):
+    """Whether two configs are equal; floats within float32, which some of Keras' pass through."""
+    if isinstance(expected, dict) and isinstance(got, dict):
+        return got.keys() == expected.keys() and all(same_config(got[key], expected[key]) for key in expected)
+    if isinstance(expected, float) and isinstance(got, float):
+        return abs(got - expected) <= 1e-6 * abs(expected)
+    return got == expected
+
+
 def public_classes(module, base):
     """Names of the classes below ``base`` that ``module`` offers."""
     return {n for n in module.__all__ if inspect.isclass(getattr(module, n)) and issubclass(getattr(module, n), base)}

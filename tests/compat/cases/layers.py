@@ -102,7 +102,7 @@ CASES = [
     Case("lambda", layer("Lambda", twice_plus_one), [(3, 5)]),
     Case("lambda_arguments", layer("Lambda", scaled, arguments={"by": 3}), [(3, 5)]),
     Case("lambda_output_shape", layer("Lambda", summed, output_shape=(4,)), [(3, 4, 5)]),
-    Case("lambda_output_shape_function", layer("Lambda", summed, output_shape=without_channels), [(3, 4, 5)]),
+    Case("lambda_output_shape_callable", layer("Lambda", summed, output_shape=without_channels), [(3, 4, 5)]),
     Case("masking", layer("Masking"), [(3, 4, 5)], inputs=with_empty_steps),
     Case("masking_value", layer("Masking", mask_value=1.0), [(3, 4, 5)], inputs=with_ones),
     Case("add", layer("Add"), [(3, 5), (3, 5)]),
