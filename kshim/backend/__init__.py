@@ -21,21 +21,11 @@ def _unary(name, function):
 
 def _binary(name, function):
     def call(x, y):
-        return function(*_as_tensors(x, y))
+        return function(_to_tensor(x), _to_tensor(y))
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"``torch.{function.__name__}`` of two arrays, tensors, symbolic tensors or numbers."
     return _op(call)
-
-
-def _as_tensors(x, y):
-    """Two values as tensors; a number takes the other's dtype."""
-    x, y = _to_tensor(x), _to_tensor(y)
-    if x.dim() == 0 and x.dtype != y.dtype:
-        x = x.to(y)
-    elif y.dim() == 0 and x.dtype != y.dtype:
-        y = y.to(x)
-    return x, y
 
 
 globals().update({name: getattr(_settings, name) for name in _SETTINGS})
@@ -48,7 +38,6 @@ globals().update(
         if not name.startswith("_") and getattr(value, "__module__", None) == _functions.__name__
     }
 )
-
 
 __all__ = sorted(name for name in globals() if not name.startswith("_") and name not in ("aliases", "functions"))
 

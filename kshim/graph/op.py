@@ -17,12 +17,13 @@ def op(function):
 
     @functools.wraps(function)
     def dispatch(*args, **kwargs):
+        arrays = False
         for leaf in tree.flatten([args, kwargs]):
             if isinstance(leaf, keras_tensor.KerasTensor):
                 return node.record(function, args, kwargs)
-            if isinstance(leaf, np.ndarray):
-                args, kwargs = tree.map_structure(_tensor, args), tree.map_structure(_tensor, kwargs)
-                break
+            arrays |= isinstance(leaf, np.ndarray)
+        if arrays:
+            args, kwargs = tree.map_structure(_tensor, args), tree.map_structure(_tensor, kwargs)
         return function(*args, **kwargs)
 
     OPS[function.__name__] = dispatch

@@ -273,13 +273,13 @@ OPTIMIZERS = {
 }  # fmt: skip
 
 METRICS = {
-    "metrics.Metric.add_weight": (
+    "metrics.Metric.add_variable": (
         Row(
             since="tf.keras", until="tf.keras", when=When(0, _is_text),
             positions=("name", "shape", "aggregation", "synchronization", "initializer", "dtype"),
         ),
         Row(positions=("name", "shape", "initializer", "dtype"), when=When(0, _is_text)),
-        Row(gone={"aggregation": Gone((None, "none", "sum")), "synchronization": Gone((None, "auto", "on_read"))}),
+        Row(gone={"synchronization": Gone((None, "auto", "on_read"))}),
     ),
 }  # fmt: skip
 

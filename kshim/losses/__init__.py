@@ -3,10 +3,11 @@
 import inspect
 
 from kshim.core.registry import Registry
-from kshim.losses.base import REDUCTIONS, Loss, reduce
+from kshim.losses.base import REDUCTIONS, Loss, reduce, same_rank
 from kshim.losses.functions import (
     WHOLE,
     binary_crossentropy,
+    both,
     categorical_crossentropy,
     mean_absolute_error,
     mean_squared_error,
@@ -31,11 +32,13 @@ class LossFunction(Loss):
         self._whole = WHOLE[fn] if plain and reduction in ("sum_over_batch_size", "mean") and dtype is None else None
 
     def call(self, y_true, y_pred):
-        return self.fn(y_true, y_pred, **self.arguments)
+        return self.fn(same_rank(y_true, y_pred), y_pred, **self.arguments)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         if self._whole is not None and sample_weight is None and getattr(y_pred, "_keras_mask", None) is None:
-            return self._whole(y_true, y_pred)
+            y_true, y_pred = both(y_true, y_pred)
+            if y_true.shape == y_pred.shape:
+                return self._whole(y_true, y_pred)
         return super().__call__(y_true, y_pred, sample_weight)
 
 

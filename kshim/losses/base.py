@@ -43,8 +43,9 @@ class Loss(Configurable):
         y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
         if self.dtype is not None:
             y_true, y_pred = y_true.to(getattr(torch, self.dtype)), y_pred.to(getattr(torch, self.dtype))
-        mask = getattr(y_pred, "_keras_mask", None)
-        return reduce(self.call(y_true, y_pred), sample_weight, mask, self.reduction)
+        values, mask = self.call(y_true, y_pred), getattr(y_pred, "_keras_mask", None)
+        own = getattr(values, "_keras_mask", None)
+        return reduce(values, sample_weight, mask if own is None else own if mask is None else mask & own, self.reduction)
 
 
 def as_tensor(value):
@@ -101,5 +102,6 @@ def reduce(values, sample_weight=None, mask=None, reduction="sum_over_batch_size
     if reduction == "sum":
         return values.sum()
     if reduction == "mean_with_sample_weight" and sample_weight is not None:
-        return values.sum() / sample_weight.expand_as(values).sum()
+        total = sample_weight.expand_as(values).sum()
+        return torch.where(total == 0, 0.0, values.sum() / torch.where(total == 0, 1.0, total))
     return values.mean()

@@ -16,7 +16,8 @@ from kshim.core import settings
 from kshim.losses.base import as_tensor, same_rank
 
 
-def _both(y_true, y_pred):
+def both(y_true, y_pred):
+    """Both as tensors, ``y_true`` with the dtype and the rank of ``y_pred``."""
     y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
     if y_true.dtype is not y_pred.dtype:
         y_true = y_true.to(y_pred.dtype)
@@ -31,13 +32,13 @@ def _logits(y_pred, attribute):
 
 def mean_squared_error(y_true, y_pred):
     """``mean((y_true - y_pred)**2)`` over the last axis."""
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = both(y_true, y_pred)
     return torch.square(y_true - y_pred).mean(-1)
 
 
 def mean_absolute_error(y_true, y_pred):
     """``mean(|y_true - y_pred|)`` over the last axis."""
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = both(y_true, y_pred)
     return torch.abs(y_true - y_pred).mean(-1)
 
 
@@ -52,7 +53,7 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
 
 
 def _binary_values(y_true, y_pred, from_logits=False, label_smoothing=0.0, reduction="none"):
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = both(y_true, y_pred)
     if label_smoothing:
         y_true = y_true * (1 - label_smoothing) + label_smoothing / 2
     if from_logits:
@@ -75,7 +76,7 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
         from_logits: whether ``y_pred`` are logits.
         label_smoothing: in [0, 1]; labels become ``y * (1 - s) + s / classes``.
     """
-    y_true, y_pred = _both(y_true, y_pred)
+    y_true, y_pred = both(y_true, y_pred)
     if y_true.shape != y_pred.shape:
         raise ValueError(
             "categorical_crossentropy: expected y_true and y_pred of the same shape (one-hot labels). "
@@ -110,7 +111,10 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     if ignored is not None:
         labels = labels.masked_fill(ignored, 0)
     values = -_log_probabilities(y_pred, from_logits, axis).gather(axis, labels.unsqueeze(axis)).squeeze(axis)
-    return values if ignored is None else values.masked_fill(ignored, 0)
+    if ignored is not None:
+        values = values.masked_fill(ignored, 0)
+        values._keras_mask = ~ignored  # a mean is over the others only
+    return values
 
 
 def _log_probabilities(y_pred, from_logits, axis):
@@ -126,7 +130,8 @@ def _log_probabilities(y_pred, from_logits, axis):
 @functools.cache
 def _clip_range(dtype, low):
     """``[epsilon, 1 - epsilon]`` as the dtype has it: 1 - 1e-7 is 1 - 1.19e-7 in float32."""
-    return low, float(torch.tensor(1 - low, dtype=dtype))
+    with torch._C.DisableTorchFunction():  # a real number in a meta run, too
+        return low, float(torch.tensor(1 - low, dtype=dtype, device="cpu"))
 
 
 def _whole_mean_squared_error(y_true, y_pred):

@@ -22,11 +22,6 @@ class Metric(Configurable):
     Source: Keras 3 ``metrics/metric.py``.
     """
 
-    _direction: str | None = None
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-
     def __init__(self, dtype=None, name=None):
         self.name = name or names.unique(names.snake_case(type(self).__name__))
         self.dtype = dtypes.name_of(dtype)

@@ -3,10 +3,12 @@
 import torch
 
 from kshim.core import checks, dtypes, tree
+from kshim.core.registry import custom_object_scope
 from kshim.graph.function import Function
 from kshim.graph.keras_tensor import KerasTensor
 from kshim.layers import InputLayer
-from kshim.layers.base import Layer, is_shape, map_shapes
+from kshim.layers.base import Layer
+from kshim.models import config
 from kshim.models import summary as summaries
 from kshim.saving import load_weights, save_weights
 from kshim.training.trainer import Trainer
@@ -256,14 +258,6 @@ class Model(Trainer, Layer):
         if self._function is None and input_shape is not None:
             super().build(input_shape)
 
-    def compute_output_shape(self, input_shape):
-        """The output shape(s) for input shape(s)."""
-        inputs = map_shapes(lambda shape: KerasTensor(shape, self.compute_dtype), input_shape)
-        was_recorded = len(self._inbound_nodes)
-        outputs = self._record((inputs,), {})
-        del self._inbound_nodes[was_recorded:]
-        return tree.map_structure(lambda t: t.shape, outputs)
-
     def _record(self, args, kwargs):
         if self._function is not None:
             args = (self.arranged_inputs(args[0]), *args[1:])
@@ -302,10 +296,6 @@ class Model(Trainer, Layer):
             show_trainable=show_trainable, layer_range=layer_range,
         )  # fmt: skip
 
-    def count_params(self):
-        """How many numbers the weights hold. Raises: ValueError before the model is built."""
-        return super().count_params()
-
     def __setstate__(self, state):
         super().__setstate__(state)
         if self._function is not None:
@@ -317,6 +307,24 @@ class Model(Trainer, Layer):
 class Functional(Model):
     """The class of ``Model(inputs, outputs)``."""
 
+    def get_config(self):
+        """Name and graph: layers, their calls, inputs and outputs."""
+        if type(self) is not Functional:
+            return super().get_config()
+        return {"name": self.name, "trainable": self.trainable, **config.graph_config(self, self._function)}
+
+    @classmethod
+    def from_config(cls, given, custom_objects=None):
+        """A model made anew from ``get_config()``'s dict, with new weights."""
+        if "input_layers" not in given:
+            return cls(**given)
+        with custom_object_scope(custom_objects or {}):
+            inputs, outputs = config.graph_from_config(given)
+        model = cls(inputs, outputs, name=given.get("name"))
+        if given.get("trainable") is False:
+            model.trainable = False
+        return model
+
 
 def name_of(layer):
     """The name of a layer, or the automatic one of a plain module."""
@@ -326,5 +334,3 @@ def name_of(layer):
 def _symbolic(leaf):
     return isinstance(leaf, KerasTensor)
 
-
-__all__ = ["Functional", "Model", "is_shape", "name_of"]

@@ -2,12 +2,14 @@
 
 import torch
 
+from kshim import dtype_policies
 from kshim.core import checks
 from kshim.graph.infer import CannotInferError
 from kshim.graph.node import apply, module_name
-from kshim.layers import Input, InputLayer
+from kshim.layers import LAYERS, Input, InputLayer
 from kshim.layers.base import Layer, is_shape
 from kshim.layers.core import is_input
+from kshim.models.config import layers_from_config
 from kshim.models.model import Model, name_of
 
 
@@ -67,8 +69,10 @@ class Sequential(Model):
             )
         shape = _first_shape(layer)
         if not self._stack and self._entry is None and shape is not None:
-            dtype = layer.inputs[0].dtype if isinstance(layer, Model) and layer.inputs else getattr(
-                layer, "input_dtype", None
+            dtype = (
+                layer.inputs[0].dtype
+                if isinstance(layer, Model) and layer.inputs
+                else getattr(layer, "input_dtype", None)
             )
             self.__dict__["_entry"] = Input(batch_shape=shape, dtype=dtype)
         if self._entry is not None:
@@ -124,6 +128,29 @@ class Sequential(Model):
         self.__dict__["_entry"] = Input(batch_shape=(None, *tuple(input_shape)[1:]))
         self._build_graph()
 
+    def get_config(self):
+        """Name, layers, and the shape of the input where it is known."""
+        entry = [] if self._entry is None else [self._entry.node.operation]
+        own = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": dtype_policies.serialize(self.dtype_policy),
+            "layers": [LAYERS.serialize(layer) for layer in [*entry, *self._stack]],
+        }
+        return own if self._entry is None else {**own, "build_input_shape": self._entry.shape}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """A model made anew from ``get_config()``'s dict, with new weights."""
+        if "layers" not in config:
+            return cls(**config)
+        model = cls(layers_from_config(config, custom_objects), name=config.get("name"))
+        if config.get("build_input_shape") and model._function is None and model._stack:
+            model.build(tuple(config["build_input_shape"]))
+        if config.get("trainable") is False:
+            model.trainable = False
+        return model
+
     def _build_graph(self):
         try:
             top = self._entry
@@ -166,4 +193,3 @@ def _listed(layers):
     if layers is None:
         return []
     return list(layers) if isinstance(layers, (list, tuple)) else [layers]
-

@@ -46,7 +46,7 @@ class CompiledLoss:
         loss_weights: numbers, in a list or dict by output.
         names: the outputs' names.
 
-    ``parts`` holds ``(index, loss function, weight, name)``; with several outputs each has a running mean.
+    ``parts`` holds ``(index, loss function, weight, name)``; with several losses each has a running mean.
     """
 
     def __init__(self, loss, loss_weights, names):
@@ -66,7 +66,7 @@ class CompiledLoss:
             for i, (one, weight, name) in enumerate(zip(wanted, weights, names, strict=True))
             if one is not None
         ]
-        self.means = [Mean(f"{name}_loss") for _, _, _, name in self.parts] if several else []
+        self.means = [Mean(f"{name}_loss") for _, _, _, name in self.parts] if len(self.parts) > 1 else []
         self.single = self.parts[0][1] if len(self.parts) == 1 and not several and self.parts[0][2] == 1 else None
 
     def wants_integers(self, index):
@@ -248,7 +248,7 @@ def _as_list(value):
 
 def metric_object(identifier):
     """A metric object for whatever ``compile(metrics=...)`` takes."""
-    if identifier in _ACCURACY if isinstance(identifier, str) else False:
+    if isinstance(identifier, str) and identifier in _ACCURACY:
         return AccuracyByShape(identifier)
     if hasattr(identifier, "update_state") and not inspect.isclass(identifier):
         return identifier
@@ -259,7 +259,14 @@ def metric_object(identifier):
     if isinstance(found, Metric):
         return found
     if isinstance(found, losses.Loss):
-        return MeanMetricWrapper(found.call, found.name)
+        return _LossMetric(found.call, found.name)
     if isinstance(identifier, str):
-        return MeanMetricWrapper(found, identifier)
+        loss = losses.LOSSES.table.get(identifier) is found
+        return (_LossMetric if loss else MeanMetricWrapper)(found, identifier)
     return FunctionMetric(found)
+
+
+class _LossMetric(MeanMetricWrapper):
+    """A loss shown as a metric: less is better."""
+
+    _direction = "down"

@@ -1,8 +1,10 @@
 """The epoch, written once for training, evaluation and prediction."""
 
+STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
+
 
 def run_epoch(batches, step, callbacks, phase, logs=None):
-    """Run ``step`` on every batch; returns how many there were.
+    """Run ``step`` on every batch, until the model's ``stop_...`` flag is set; returns how many there were.
 
     Args:
         batches: an iterable of tuples, each the arguments of ``step``.
@@ -13,6 +15,7 @@ def run_epoch(batches, step, callbacks, phase, logs=None):
     """
     begin, end = f"{phase}_batch_begin", f"{phase}_batch_end"
     tell_begin, tell_end = callbacks.listens(begin), callbacks.listens(end)
+    model, stop = callbacks.model, STOP[phase]
     index = -1
     for index, batch in enumerate(batches):
         if tell_begin:
@@ -20,4 +23,6 @@ def run_epoch(batches, step, callbacks, phase, logs=None):
         step(*batch)
         if tell_end:
             callbacks.notify(end, index, logs)
+        if getattr(model, stop, False):
+            break
     return index + 1

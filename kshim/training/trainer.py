@@ -28,7 +28,8 @@ class Trainer:
 
     # State of training, before anything was compiled; kept out of nn.Module's registries.
     _defaults: ClassVar = {
-        "optimizer": None, "loss": None, "history": None, "stop_training": False, "_compiled": None,
+        "optimizer": None, "loss": None, "history": None, "stop_training": False, "stop_evaluating": False,
+        "stop_predicting": False, "_compiled": None,
         "_compiled_loss": None, "_compiled_metrics": None, "_loss_mean": None,
     }  # fmt: skip
 
@@ -115,7 +116,7 @@ class Trainer:
             class_weight: dict of class index to weight.
             sample_weight: weights of the rows.
             initial_epoch: index of the first epoch.
-            steps_per_epoch: at most so many batches in an epoch; None for all.
+            steps_per_epoch: so many batches are an epoch, and the next one goes on where it ended; None for all.
             validation_steps, validation_batch_size: the same for validation.
             validation_freq: validate every so many epochs, or in the epochs (counted from 1) of a list.
 
@@ -131,6 +132,8 @@ class Trainer:
                 f"{checks.describe(self)}: expected targets for loss={self.loss!r}. Received: y=None. Call fit(x, y)."
             )
         arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = arrays.split((x, y, sample_weight), validation_split)
         if class_weight is not None:
             if sample_weight is not None:
                 raise ValueError(
@@ -138,16 +141,13 @@ class Trainer:
                     "Multiply the class weights into sample_weight."
                 )
             sample_weight = arrays.class_weights_to_sample_weights(y, class_weight)
-        if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = arrays.split((x, y, sample_weight), validation_split)
         if validation_data is not None:
             validation_data = self._validation_data(validation_data, validation_batch_size or batch_size)
+            validation_data = arrays.in_steps(validation_data, validation_steps, "validation_steps")
         data = self._data(x, y, sample_weight, batch_size, shuffle)
         self._prepare(next(iter(_peek(data)))[0])
-        steps = data.steps if steps_per_epoch is None else min(steps_per_epoch, data.steps)
-        callbacks = _callback_list(
-            callbacks, self, verbose, add_history=True, epochs=epochs, steps=steps
-        )
+        data = arrays.in_steps(data, steps_per_epoch, "steps_per_epoch")
+        callbacks = _callback_list(callbacks, self, verbose, add_history=True, epochs=epochs, steps=data.steps)
         self.stop_training = False
         self._drop_gradients()
         step = self._train_step_function()
@@ -159,10 +159,11 @@ class Trainer:
                 callbacks.notify("epoch_begin", epoch)
                 self.train()
                 with collect_losses() as self.__dict__["_collected"]:
-                    run_epoch(_first(data.epoch(), steps_per_epoch), step, callbacks, "train", self._logs)
+                    run_epoch(data.epoch(), step, callbacks, "train", self._logs)
+                self.eval()
                 logs = self._numbers()
                 if validation_data is not None and _validates(epoch, validation_freq):
-                    own = self._evaluate(validation_data, callbacks, validation_steps)
+                    own = self._evaluate(validation_data, callbacks)
                     logs |= {f"val_{name}": value for name, value in own.items()}
                 callbacks.notify("epoch_end", epoch, logs)
                 if self.stop_training:
@@ -189,9 +190,9 @@ class Trainer:
         arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
         data = self._data(x, y, sample_weight, batch_size, shuffle=False)
         self._prepare(next(iter(_peek(data)))[0])
-        count = data.steps if steps is None else min(steps, data.steps)
-        callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=count)
-        return _loss_first(self._evaluate(data, callbacks, steps), return_dict)
+        data = arrays.in_steps(data, steps, "steps")
+        callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=data.steps)
+        return _loss_first(self._evaluate(data, callbacks), return_dict)
 
     @translated
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
@@ -204,16 +205,16 @@ class Trainer:
         x, _, _ = self._adapted(x, None, None)
         arrays.check_lengths(x=x)
         data = self._data(x, None, None, batch_size, shuffle=False)
-        count = data.steps if steps is None else min(steps, data.steps)
-        callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=count)
+        data = arrays.in_steps(data, steps, "steps")
+        callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=data.steps)
         outputs: list = []
-        was_training = self.training
+        was_training, self.stop_predicting = self.training, False
         self.eval()
         callbacks.notify("predict_begin")
         try:
             with torch.inference_mode():
                 run_epoch(
-                    _first(data.epoch(), steps), lambda x, y, w: outputs.append(self(x)), callbacks, "predict",
+                    data.epoch(), lambda x, y, w: outputs.append(self(x)), callbacks, "predict",
                     lambda: {"outputs": tree.map_structure(_to_numpy, outputs[-1])},
                 )  # fmt: skip
         finally:
@@ -351,18 +352,20 @@ class Trainer:
 
         return step
 
-    def _evaluate(self, data, callbacks, steps):
-        training = self.training
+    def _evaluate(self, data, callbacks):
+        training, collected = self.training, self.__dict__.get("_collected")
+        self.stop_evaluating = False
         self.reset_metrics()
         self.eval()
         callbacks.notify("test_begin")
         step = self._test_step_function()
         try:
             with torch.no_grad(), collect_losses() as self.__dict__["_collected"]:
-                run_epoch(_first(data.epoch(), steps), step, callbacks, "test", self._logs)
+                run_epoch(data.epoch(), step, callbacks, "test", self._logs)
             logs = self._numbers()
         finally:
             self.train(training)
+            self.__dict__["_collected"] = collected  # a callback may evaluate in the middle of an epoch
         callbacks.notify("test_end", logs)
         return logs
 
@@ -507,11 +510,6 @@ def _callback_list(callbacks, model, verbose, add_history=False, **params):
 def _peek(data):
     """One batch of the first row, for building; no order is drawn."""
     yield data._pack([leaf[:1] for leaf in data.leaves])
-
-
-def _first(batches, count):
-    """At most ``count`` batches; None for all."""
-    return batches if count is None else (batch for _, batch in zip(range(count), batches, strict=False))
 
 
 def _validates(epoch, frequency):

@@ -12,6 +12,7 @@ from cases.layers import CASES, NO_CASE, NOT_IN_CONFIG, counted, one_or_list
 
 import kshim
 
+
 def over(holds=lambda case: True):
     """Parametrize a test over the rows for which ``holds`` is true."""
     return pytest.mark.parametrize("case", [case for case in CASES if holds(case)], ids=lambda case: case.name)

@@ -223,7 +223,6 @@ TWO_OUTPUTS = {
     },
     "None in a list": lambda k: {"loss": [None, "mse"]},
     "None in a dict": lambda k: {"loss": {"kind": "categorical_crossentropy", "size": None}},
-    "left out of a dict": lambda k: {"loss": {"kind": "categorical_crossentropy"}},
     "metrics, list of lists": lambda k: {"loss": "mse", "metrics": [["acc"], ["mae", "mse"]]},
     "metrics, a list for each": lambda k: {"loss": "mse", "metrics": ["acc", "mae"]},
     "metrics, dict": lambda k: {"loss": "mse", "metrics": {"size": "mae", "kind": ["acc", per_sample]}},
@@ -243,6 +242,19 @@ def test_two_outputs_are_keras(name, keras3):
         return model
 
     both(keras3, compiled_model, everything([X, X2], [ONE_HOT, REAL]))
+
+
+def test_an_output_left_out_of_the_dict_has_no_loss():
+    # As in Keras 1 and 2; Keras 3 wants every output in the dict.
+    losses = []
+    weights = None
+    for given in ({"kind": "mse"}, {"kind": "mse", "size": None}, ["mse", None]):
+        model = two_outputs(kshim)
+        weights = weights or model.get_weights()
+        model.set_weights(weights)
+        model.compile("sgd", loss=given)
+        losses.append(model.evaluate([X, X2], [ONE_HOT, REAL], verbose=0))
+    assert losses[0] == losses[1] == losses[2]
 
 
 def test_targets_by_output_name(keras3):
@@ -358,7 +370,8 @@ FITS = {
     "no epoch": {"epochs": 0},
     "initial_epoch": {"epochs": 5, "initial_epoch": 3},
     "initial_epoch past the end": {"epochs": 2, "initial_epoch": 3},
-    "steps_per_epoch": {"batch_size": 4, "steps_per_epoch": 2, "epochs": 2},
+    "steps_per_epoch": {"batch_size": 4, "steps_per_epoch": 2, "epochs": 5},
+    "steps_per_epoch of 0": {"batch_size": 4, "steps_per_epoch": 0},
     "sample_weight": {"sample_weight": WEIGHTS},
     "sample_weight, a column": {"sample_weight": WEIGHTS[:, None]},
     "class_weight": {"class_weight": {0: 0.5, 1: 2.0, 2: 1.25}},
@@ -372,10 +385,11 @@ FITS = {
     "validation_data with weights": {"validation_data": (X[:7], ONE_HOT[:7], WEIGHTS[:7])},
     "validation_data and split": {"validation_data": (X[:7], ONE_HOT[:7]), "validation_split": 0.5},
     "validation_batch_size": {"validation_data": (X, ONE_HOT), "validation_batch_size": 3},
-    "validation_steps": {"validation_data": (X, ONE_HOT), "validation_steps": 2, "validation_batch_size": 3},
+    "validation_steps": {"validation_data": (X, ONE_HOT), "validation_steps": 2, "validation_batch_size": 4,
+                         "epochs": 4},
     "validation_freq": {"epochs": 5, "validation_split": 0.3, "validation_freq": 2},
     "validation_freq list": {"epochs": 5, "validation_split": 0.3, "validation_freq": [1, 4]},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FITS)
@@ -385,6 +399,24 @@ def test_fit_arguments_are_keras(name, keras3):
         return [dict(history.history), history.epoch, history.params, model.get_weights()]
 
     both(keras3, rated, run)
+
+
+@pytest.mark.parametrize("which", ["steps_per_epoch", "validation_steps", "steps", "predict's steps"])
+def test_more_steps_than_batches(which, keras3):
+    def run(keras, model):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if which == "steps":
+                result = model.evaluate(X, ONE_HOT, batch_size=8, steps=4, verbose=0)
+            elif which == "predict's steps":
+                result = model.predict(X, batch_size=8, steps=4, verbose=0)
+            else:
+                result = dict(model.fit(X, ONE_HOT, batch_size=8, epochs=3, shuffle=False, verbose=0,
+                                        validation_data=(X, ONE_HOT), **{which: 4}).history)  # fmt: skip
+        ran_out = [w for w in caught if "Your input ran out of data" in str(w.message)]
+        return [result, len(ran_out)]
+
+    assert both(keras3, rated, run)[1] == (3 if "_" in which else 1)
 
 
 def test_class_weights_of_indices_and_columns(keras3):
@@ -517,7 +549,7 @@ def test_lambda_callbacks_and_the_order_of_callbacks():
 ], ids=str)  # fmt: skip
 def test_early_stopping_in_fit_is_keras(arguments, keras3):
     def run(keras, model):
-        model.compile(keras.optimizers.SGD(2.0, momentum=0.9), "categorical_crossentropy", metrics=["accuracy"])
+        model.compile(keras.optimizers.SGD(0.8, momentum=0.9), "categorical_crossentropy", metrics=["accuracy"])
         callback = keras.callbacks.EarlyStopping(**arguments)
         history = model.fit(X, ONE_HOT, batch_size=4, epochs=30, shuffle=False, verbose=0, validation_split=0.4,
                             callbacks=[callback])  # fmt: skip
@@ -579,7 +611,7 @@ def test_the_learning_rate_changes_under_way(keras3):
                 if batch == 1:
                     self.model.optimizer.learning_rate.assign(0.3)
 
-        model.compile(keras.optimizers.Adam(0.1), "mse")
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.5), "mse")
         history = model.fit(X, ONE_HOT, batch_size=8, epochs=3, shuffle=False, verbose=0, callbacks=[Halve()])
         return [dict(history.history), float(np.asarray(model.optimizer.learning_rate))]
 
@@ -597,3 +629,565 @@ def test_stop_training_ends_the_epoch_under_way_as_keras_does(keras3):
         return [history.epoch, dict(history.history)]
 
     both(keras3, classifier, run)
+
+
+def test_a_callback_that_evaluates_between_batches_disturbs_nothing(keras3):
+    def run(keras, model):
+        class Look(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                if batch == 0:
+                    self.model.evaluate(X[:4], ONE_HOT[:4], verbose=0)
+                    self.model.predict(X[:4], verbose=0)
+
+        model.compile("sgd", "mse")
+        model.fit(X, ONE_HOT, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[Look()])
+        return model.get_weights()
+
+    def penalised(keras):
+        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activity_regularizer="l2")])
+
+    both(keras3, penalised, run)
+
+
+# -- what adds to the loss -----------------------------------------------------------------------------------------
+
+
+def with_add_loss(keras):
+    class Sparse(keras.layers.Layer):
+        def call(self, inputs):
+            self.add_loss(0.3 * abs(inputs).mean())
+            return inputs
+
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="tanh"), Sparse()])
+
+
+EXTRA_LOSSES = {
+    "kernel": lambda k: {"kernel_regularizer": k.regularizers.L1L2(0.1, 0.2)},
+    "bias": lambda k: {"bias_regularizer": "l2", "bias_initializer": "ones"},
+    "activity": lambda k: {"activity_regularizer": k.regularizers.L2(0.3)},
+    "all": lambda k: {"kernel_regularizer": "l1", "activity_regularizer": "l1", "bias_regularizer": "l2"},
+}
+
+
+@pytest.mark.parametrize("name", EXTRA_LOSSES)
+def test_regularizers_are_in_the_loss(name, keras3):
+    def make(keras):
+        layers = keras.layers
+        model = keras.Sequential([
+            keras.Input((4,)), layers.Dense(5, **EXTRA_LOSSES[name](keras)), layers.Dense(3, **EXTRA_LOSSES[name](keras))
+        ])  # fmt: skip
+        model.compile("sgd", "mse", metrics=["mae"])
+        return model
+
+    both(keras3, make, everything(X, ONE_HOT))
+    both(keras3, make, everything(X, ONE_HOT, {"sample_weight": WEIGHTS}, {"sample_weight": WEIGHTS}))
+
+
+@pytest.mark.parametrize("loss", ["mse", None])
+def test_add_loss_is_in_the_loss(loss, keras3):
+    def run(keras, model):
+        model.compile("sgd", loss)
+        y = None if loss is None else ONE_HOT
+        history = model.fit(X, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history
+        return [dict(history), model.evaluate(X, y, verbose=0), model.train_on_batch(X, y), model.test_on_batch(X, y)]
+
+    both(keras3, with_add_loss, run)
+
+
+def test_a_compute_loss_of_ones_own(keras3):
+    def make(keras):
+        class Doubled(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.out = keras.layers.Dense(3)
+
+            def call(self, inputs):
+                return self.out(inputs)
+
+            def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+                return 2 * super().compute_loss(x, y, y_pred, sample_weight) + y_pred.mean()
+
+        model = Doubled()
+        model.build((None, 4))
+        model.compile("sgd", "mse", metrics=["mae"])
+        return model
+
+    both(keras3, make, everything(X, ONE_HOT))
+
+
+# -- masks, modes, dropout -----------------------------------------------------------------------------------------
+
+
+def masked(keras):
+    return keras.Sequential([keras.Input((4, 2)), keras.layers.Masking(), keras.layers.Dense(1)])
+
+
+def sequences():
+    x = RNG.normal(size=(10, 4, 2)).astype("float32")
+    x[::2, 2:] = 0
+    x[1::3, 3] = 0
+    return x, RNG.normal(size=(10, 4, 1)).astype("float32")
+
+
+@pytest.mark.parametrize("weights", [None, "rows and steps"])
+def test_masks_are_in_loss_and_metrics(weights, keras3):
+    x, y = sequences()
+    given = {} if weights is None else {"sample_weight": np.abs(y[..., 0])}
+
+    def make(keras):
+        model = masked(keras)
+        model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mse"])
+        return model
+
+    both(keras3, make, everything(x, y, given, given))
+
+
+class Flags(kshim.layers.Layer):
+    """Writes down in which mode it runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+        self.inner = torch.nn.Identity()
+
+    def call(self, inputs, training=None):
+        self.seen.add((training, self.training, self.inner.training))
+        return inputs
+
+    def modes(self):
+        seen, self.seen = self.seen, set()
+        return seen
+
+
+TRAINS, RUNS = {(True, True, True)}, {(False, False, False)}
+
+
+@pytest.mark.parametrize("kind", ["sequential", "functional", "subclass"])
+def test_modes_during_and_after_each_call(kind):
+    spy = Flags()
+    if kind == "sequential":
+        model = kshim.Sequential([kshim.Input((4,)), spy, torch.nn.Dropout(0.5), kshim.layers.Dense(3)])
+    elif kind == "functional":
+        inputs = kshim.Input((4,))
+        model = kshim.Model(inputs, kshim.layers.Dense(3)(torch.nn.Dropout(0.5)(spy(inputs))))
+    else:
+        class Own(kshim.Model):
+            def __init__(self):
+                super().__init__()
+                self.spy, self.drop, self.out = spy, torch.nn.Dropout(0.5), kshim.layers.Dense(3)
+
+            def call(self, inputs):
+                return self.out(self.drop(self.spy(inputs)))
+
+        model = Own()
+        model.build((None, 4))
+
+    def in_eval_mode():
+        return not any(module.training for module in model.modules())
+
+    assert in_eval_mode()
+    model.compile("sgd", "mse")
+    spy.modes()
+    for call, expected in (
+        (lambda: model.fit(X, ONE_HOT, verbose=0), TRAINS),
+        (lambda: model.fit(X, ONE_HOT, verbose=0, validation_split=0.2), TRAINS | RUNS),
+        (lambda: model.evaluate(X, ONE_HOT, verbose=0), RUNS),
+        (lambda: model.predict(X, verbose=0), RUNS),
+        (lambda: model.train_on_batch(X, ONE_HOT), TRAINS),
+        (lambda: model.test_on_batch(X, ONE_HOT), RUNS),
+        (lambda: model.predict_on_batch(X), RUNS),
+        (lambda: model(X), RUNS),
+    ):
+        call()
+        assert spy.modes() == expected
+        assert in_eval_mode()
+        assert all(p.grad is None for p in model.parameters())
+        assert all(p.requires_grad for p in model.parameters())
+    model(X, training=True)
+    assert spy.modes() == {(True, True, True)}
+    assert in_eval_mode()
+    model.train()  # the user's own choice holds for a plain call
+    model(X)
+    assert spy.modes() == TRAINS
+
+
+def test_epoch_end_callbacks_see_the_model_out_of_training():
+    model = kshim.Sequential([kshim.Input((4,)), kshim.layers.Dropout(0.5), kshim.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    seen = []
+
+    def look(epoch, logs):
+        seen.append((model.training, torch.equal(model(torch.tensor(X)), torch.tensor(model.predict(X, verbose=0)))))
+
+    for split in (0.0, 0.3):
+        model.fit(X, ONE_HOT, epochs=2, verbose=0, validation_split=split,
+                  callbacks=[kshim.callbacks.LambdaCallback(on_epoch_end=look)])  # fmt: skip
+    assert seen == [(False, True)] * 4
+
+
+def test_dropout_acts_in_training_only():
+    model = kshim.Sequential([kshim.Input((4,)), kshim.layers.Dropout(0.5), kshim.layers.Lambda(lambda x: x * 1.0)])
+    model.compile("sgd", "mse", metrics=[lambda t, p: (p == 0).float().mean()])
+    ones = np.ones((200, 4), "float32")
+    np.testing.assert_array_equal(model.predict(ones, verbose=0), ones)
+    assert model.evaluate(ones, ones, verbose=0) == [0, 0]
+    assert model.test_on_batch(ones, ones) == [0, 0]
+    dense = kshim.Sequential([kshim.Input((4,)), kshim.layers.Dense(4, kernel_initializer="identity", trainable=True),
+                              kshim.layers.Dropout(0.5)])  # fmt: skip
+    dense.compile(kshim.optimizers.SGD(0.0), "mse", metrics=[lambda t, p: (p == 0).float().mean()])
+    history = dense.fit(ones, ones, verbose=0, validation_data=(ones, ones)).history
+    assert 0.4 < history["lambda"][0] < 0.6
+    assert history["val_loss"] == history["val_lambda"] == [0]
+    assert 0.4 < dense.train_on_batch(ones, ones)[1] < 0.6
+
+
+# -- models that are not built or not compiled ---------------------------------------------------------------------
+
+
+def unbuilt(keras):
+    return keras.Sequential([keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(3)])
+
+
+def subclassed(keras):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden, self.out = keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(3)
+
+        def call(self, inputs):
+            return self.out(self.hidden(inputs))
+
+    return Own()
+
+
+@pytest.mark.parametrize("make", [unbuilt, subclassed, classifier])
+def test_predict_needs_neither_build_nor_compile(make):
+    model = make(kshim)
+    outputs = model.predict(X, verbose=0)
+    assert (outputs.shape, outputs.dtype) == ((22, 3), np.float32)
+    assert_same(model.predict_on_batch(X), outputs)
+    assert not model.compiled
+    model.compile("sgd", "mse")
+    model.fit(X, ONE_HOT, verbose=0)
+    assert np.abs(model.predict(X, verbose=0) - outputs).max() > 0
+
+
+@pytest.mark.parametrize("make", [unbuilt, subclassed])
+@pytest.mark.parametrize("first", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
+def test_the_first_call_builds(make, first):
+    model = make(kshim)
+    model.compile("adam", "mse", metrics=["mae"])
+    getattr(model, first)(X, ONE_HOT, **({"verbose": 0} if "batch" not in first else {}))
+    assert model.built
+    assert [w.shape for w in model.get_weights()] == [(4, 5), (5,), (5, 3), (3,)]
+    history = model.fit(X, ONE_HOT, verbose=0, epochs=3).history
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_several_outputs_of_a_subclassed_model(keras3):
+    def make(keras):
+        class Two(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.one, self.two = keras.layers.Dense(3), keras.layers.Dense(2)
+
+            def call(self, inputs):
+                return self.one(inputs), self.two(inputs)
+
+        model = Two()
+        model.build((None, 4))
+        model.compile("sgd", loss=["mse", "mae"], loss_weights=[1.0, 0.5])
+        return model
+
+    def run(keras, model):
+        history = model.fit(X, [ONE_HOT, REAL], batch_size=8, shuffle=False, verbose=0).history
+        values = model.evaluate(X, [ONE_HOT, REAL], verbose=0)
+        return [history["loss"], values, list(model.predict(X, verbose=0))]
+
+    both(keras3, make, run)
+
+
+# -- torch's own losses and optimizers -----------------------------------------------------------------------------
+
+
+def by_hand(model, loss, optimizer, x, y, batch_size=8, epochs=2):
+    """The weights and the mean losses of a loop written in plain torch."""
+    losses = []
+    model.train()
+    for _ in range(epochs):
+        total = 0.0
+        for start in range(0, len(x), batch_size):
+            rows = slice(start, start + batch_size)
+            optimizer.zero_grad()
+            value = loss(model(x[rows]), y[rows])
+            value.backward()
+            optimizer.step()
+            total += value.item() * len(x[rows])
+        losses.append(total / len(x))
+    model.eval()
+    return losses
+
+
+TORCH_LOSSES = {
+    "MSELoss": (torch.nn.MSELoss(), REAL, 2),
+    "L1Loss": (torch.nn.L1Loss(), REAL, 2),
+    "MSELoss, none": (torch.nn.MSELoss(reduction="none"), REAL, 2),
+    "CrossEntropyLoss, indices": (torch.nn.CrossEntropyLoss(), LABELS, 3),
+    "CrossEntropyLoss, int32": (torch.nn.CrossEntropyLoss(), LABELS.astype("int32"), 3),
+    "CrossEntropyLoss, uint8 column": (torch.nn.CrossEntropyLoss(), LABELS[:, None].astype("uint8"), 3),
+    "CrossEntropyLoss, one-hot": (torch.nn.CrossEntropyLoss(label_smoothing=0.1), ONE_HOT, 3),
+    "BCEWithLogitsLoss": (torch.nn.BCEWithLogitsLoss(), BINARY, 1),
+    "BCEWithLogitsLoss, ints": (torch.nn.BCEWithLogitsLoss(), BINARY.astype("int64"), 1),
+}
+
+
+@pytest.mark.parametrize("name", TORCH_LOSSES)
+def test_torch_losses_and_optimizers_train_as_by_hand(name):
+    loss, y, units = TORCH_LOSSES[name]
+    model, twin = classifier(kshim, None, units), classifier(kshim, None, units)
+    equal_weights(model, twin)
+    model.compile(torch.optim.SGD(model.parameters(), 0.1, momentum=0.9), loss)
+    history = model.fit(X, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history
+    target = torch.as_tensor(y)
+    if "Cross" in name and not target.is_floating_point():
+        target = target.reshape(-1).long()
+    elif "Cross" not in name:
+        target = target.float()
+    losses = by_hand(twin, lambda p, t: loss(p, t).mean(), torch.optim.SGD(twin.parameters(), 0.1, momentum=0.9),
+                     torch.tensor(X), target)  # fmt: skip
+    np.testing.assert_allclose(history["loss"], losses, rtol=1e-6)
+    assert_same(model.get_weights(), twin.get_weights(), rtol=1e-6)
+    assert len(history["loss"]) == 2
+    assert isinstance(model.evaluate(X, y, verbose=0), float)
+
+
+def test_a_torch_loss_with_sample_weights():
+    model = classifier(kshim, None, 2)
+    model.compile("sgd", torch.nn.MSELoss(reduction="none"))
+    error = ((model.predict(X, verbose=0) - REAL) ** 2 * WEIGHTS[:, None]).mean()
+    assert model.evaluate(X, REAL, sample_weight=WEIGHTS, verbose=0) == pytest.approx(float(error), rel=1e-6)
+    model.compile("sgd", torch.nn.MSELoss())
+    with pytest.raises(ValueError, match=r"MSELoss.*Received: reduction='mean'. Use MSELoss\(reduction='none'\)"):
+        model.fit(X, REAL, sample_weight=WEIGHTS, verbose=0)
+
+
+@pytest.mark.parametrize("given", [
+    torch.optim.Adam,
+    lambda parameters: torch.optim.Adam(parameters, lr=1e-3),
+    "instance",
+], ids=["class", "factory", "instance"])  # fmt: skip
+def test_torch_optimizers_in_their_forms(given):
+    model, twin = classifier(kshim), classifier(kshim)
+    equal_weights(model, twin)
+    model.compile(torch.optim.Adam(model.parameters()) if given == "instance" else given, "mse")
+    model.fit(X, ONE_HOT, batch_size=8, epochs=2, shuffle=False, verbose=0)
+    assert isinstance(model.optimizer, torch.optim.Adam)
+    by_hand(twin, torch.nn.MSELoss(), torch.optim.Adam(twin.parameters()), torch.tensor(X), torch.tensor(ONE_HOT))
+    assert_same(model.get_weights(), twin.get_weights(), rtol=1e-6)
+
+
+def test_a_torch_optimizer_for_an_unbuilt_model():
+    model = unbuilt(kshim)
+    model.compile(torch.optim.SGD, "mse")
+    before = model.predict(X, verbose=0)
+    model.fit(X, ONE_HOT, verbose=0)
+    assert np.abs(model.predict(X, verbose=0) - before).max() > 0
+    assert len(model.optimizer.param_groups[0]["params"]) == 4
+
+
+def test_a_torch_scheduler_turns_kshims_optimizer():
+    model = classifier(kshim)
+    model.compile(kshim.optimizers.SGD(0.4), "mse")
+    model.train_on_batch(X, ONE_HOT)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(model.optimizer, 0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch wants to have seen step()
+        model.fit(X, ONE_HOT, verbose=0, epochs=2,
+                  callbacks=[kshim.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: scheduler.step())])  # fmt: skip
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
+
+
+# -- steps of one's own --------------------------------------------------------------------------------------------
+
+
+def with_own_step(keras, weighted=False):
+    """The guide "Customizing what happens in fit() with PyTorch", as it stands."""
+
+    class CustomModel(keras.Model):
+        def train_step(self, data):
+            if len(data) == 3:
+                x, y, sample_weight = data
+            else:
+                sample_weight = None
+                x, y = data
+            self.zero_grad()
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(y=y, y_pred=y_pred, sample_weight=sample_weight)
+            loss.backward()
+            trainable_weights = [v for v in self.trainable_weights]
+            gradients = [v.value.grad for v in trainable_weights]
+            with torch.no_grad():
+                self.optimizer.apply(gradients, trainable_weights)
+            for metric in self.metrics:
+                if metric.name == "loss":
+                    metric.update_state(loss)
+                else:
+                    metric.update_state(y, y_pred, sample_weight=sample_weight)
+            return {m.name: m.result() for m in self.metrics}
+
+    inputs = keras.Input((4,))
+    return CustomModel(inputs, keras.layers.Dense(3)(keras.layers.Dense(4, activation="tanh")(inputs)))
+
+
+def low_level(keras):
+    class CustomModel(keras.Model):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.loss_tracker = keras.metrics.Mean(name="loss")
+            self.error = keras.metrics.Mean(name="error")
+            self.loss_fn = keras.losses.MeanSquaredError()
+
+        def train_step(self, data):
+            x, y = data
+            self.zero_grad()
+            y_pred = self(x, training=True)
+            loss = self.loss_fn(y, y_pred)
+            loss.backward()
+            with torch.no_grad():
+                self.optimizer.apply([v.value.grad for v in self.trainable_weights], self.trainable_weights)
+            self.loss_tracker.update_state(loss)
+            self.error.update_state(abs(torch.as_tensor(y) - y_pred).detach())
+            return {"loss": self.loss_tracker.result(), "error": self.error.result()}
+
+        def test_step(self, data):
+            x, y = data
+            self.loss_tracker.update_state(self.loss_fn(y, self(x, training=False)))
+            return {"loss": self.loss_tracker.result()}
+
+        @property
+        def metrics(self):
+            return [self.loss_tracker, self.error]
+
+    inputs = keras.Input((4,))
+    return CustomModel(inputs, keras.layers.Dense(3)(inputs))
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+def test_a_train_step_of_ones_own(weights, keras3):
+    def run(keras, model):
+        model.compile("adam", "mse", metrics=["mae"])
+        history = model.fit(X, ONE_HOT, batch_size=8, epochs=2, shuffle=False, verbose=0, sample_weight=weights).history
+        return [dict(history), model.evaluate(X, ONE_HOT, verbose=0), model.train_on_batch(X, ONE_HOT, return_dict=True)]
+
+    both(keras3, with_own_step, run)
+
+
+def test_train_and_test_steps_with_metrics_of_ones_own(keras3):
+    def run(keras, model):
+        model.compile(keras.optimizers.SGD(0.1))
+        history = model.fit(X, ONE_HOT, batch_size=8, epochs=2, shuffle=False, verbose=0,
+                            validation_data=(X[:9], ONE_HOT[:9])).history  # fmt: skip
+        return [dict(history), model.evaluate(X, ONE_HOT, verbose=0), model.test_on_batch(X, ONE_HOT)]
+
+    both(keras3, low_level, run)
+
+
+def test_a_train_step_that_calls_the_one_it_overrides(keras3):
+    def make(keras):
+        class Halved(keras.Model):
+            def train_step(self, data):
+                x, y = data
+                return super().train_step((x * 0.5, y))
+
+            def test_step(self, data):
+                x, y = data
+                return super().test_step((x * 0.5, y))
+
+        inputs = keras.Input((4,))
+        model = Halved(inputs, keras.layers.Dense(3)(inputs))
+        model.compile("sgd", "mse", metrics=["mae"])
+        return model
+
+    both(keras3, make, everything(X, ONE_HOT))
+
+
+# -- frozen layers -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_frozen_layers_stay_as_they_are(when, keras3):
+    def run(keras, model):
+        if when == "before":
+            model.layers[0].trainable = False
+        model.compile(keras.optimizers.Adam(0.01), "mse")
+        model.fit(X, ONE_HOT, batch_size=8, shuffle=False, verbose=0)
+        model.layers[0].trainable = False
+        model.compile(keras.optimizers.Adam(0.01), "mse")
+        frozen = model.layers[0].get_weights()
+        model.fit(X, ONE_HOT, batch_size=8, shuffle=False, verbose=0)
+        assert_same(model.layers[0].get_weights(), frozen, 0, 0)
+        model.layers[0].trainable = True
+        model.compile(keras.optimizers.Adam(0.01), "mse")
+        model.fit(X, ONE_HOT, batch_size=8, shuffle=False, verbose=0)
+        assert np.abs(model.layers[0].get_weights()[0] - frozen[0]).max() > 0
+        return model.evaluate(X, ONE_HOT, verbose=0)
+
+    both(keras3, classifier, run)
+
+
+# -- what does not show in numbers ---------------------------------------------------------------------------------
+
+READS = ("item", "cpu", "numpy", "tolist", "__float__", "__int__", "__bool__", "__array__")
+
+
+@pytest.mark.parametrize("validate", [False, True])
+def test_no_batch_reads_from_the_device(validate, monkeypatch):
+    model = kshim.Sequential([
+        kshim.Input((4,)), kshim.layers.Dense(5, activation="tanh", kernel_regularizer="l2"), kshim.layers.Dropout(0.5),
+        kshim.layers.Dense(3, activation="softmax", activity_regularizer="l2"),
+    ])  # fmt: skip
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy", "mae"], weighted_metrics=["mse"])
+    own = {id(model.optimizer.iterations), id(model.optimizer._rate)}  # these two live on the host
+    reads = []
+
+    def counting(name, real):
+        def read(self, *args, **kwargs):
+            if id(self) not in own:
+                reads.append(name)
+            return real(self, *args, **kwargs)
+
+        return read
+
+    def run(batches):
+        reads.clear()
+        rows = batches * 2
+        x, y, w = torch.rand(rows, 4), torch.rand(rows, 3), torch.rand(rows)
+        model.fit(x, y, sample_weight=w, batch_size=2, epochs=1, verbose=0,
+                  validation_data=(x, y, w) if validate else None)  # fmt: skip
+        return list(reads)
+
+    for name in READS:
+        monkeypatch.setattr(torch.Tensor, name, counting(name, getattr(torch.Tensor, name)))
+    once = run(1)
+    assert once  # the epoch's own numbers, read at its end
+    assert run(40) == once
+
+
+SCRIPT = """
+import sys
+import numpy as np
+import kshim as keras
+np.random.seed(7)
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(2)])
+x, y = np.random.rand(50, 4), np.random.rand(50, 2)
+model.compile("adam", "mse")
+model.fit(x, y, epochs=3, batch_size=8, verbose=0, validation_split=0.1)
+print(np.concatenate([w.ravel() for w in model.get_weights()]).tobytes().hex())
+"""
+
+
+def test_a_numpy_seed_makes_a_script_repeat_bit_for_bit():
+    runs = [subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    first, second = (run.communicate(timeout=120)[0] for run in runs)
+    assert len(first) > 100
+    assert first == second

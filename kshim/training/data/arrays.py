@@ -4,10 +4,12 @@ Shuffling is one permutation of the rows per epoch, drawn from numpy's generator
 gathered a block of many batches at a time, so a batch is a view and the copy stays small beside the data.
 """
 
+import warnings
+
 import numpy as np
 import torch
 
-from kshim.core import dtypes, settings, tree
+from kshim.core import checks, dtypes, settings, tree
 
 BLOCK = 1 << 25  # bytes gathered at once
 
@@ -117,6 +119,47 @@ def class_weights_to_sample_weights(y, class_weight):
     for label, weight in class_weight.items():
         weights[classes == int(label)] = float(weight)
     return weights
+
+
+def in_steps(data, count, name):
+    """``data`` in epochs of ``count`` batches; as it is for None and 0.
+
+    Args:
+        name: what the user calls ``count``, for messages.
+
+    Raises: ValueError if ``count`` is no int, or below 0.
+    """
+    if count is not None and (checks.as_int(count) is None or count < 0):
+        raise ValueError(f"Expected `{name}` to be an int above 0, or None. Received: {name}={count!r}.")
+    return Steps(data, int(count), name) if count else data
+
+
+class Steps:
+    """Epochs of ``steps`` batches, each going on where the one before ended; passes over the data follow each other.
+
+    An epoch that meets the end of a pass before its last batch ends there, with a warning.
+
+    Source: Keras 3 ``trainers/epoch_iterator.py``.
+    """
+
+    def __init__(self, data, steps, name):
+        self.data, self.steps, self.name = data, steps, name
+        self._rest, self._left = None, 0
+
+    def epoch(self):
+        """The batches of one epoch, as those of ``data``."""
+        if self._left == 0:
+            self._rest, self._left = self.data.epoch(), self.data.steps
+        for _ in range(self.steps):
+            if self._left == 0:
+                warnings.warn(
+                    f"Your input ran out of data; the epoch ends early. Expected {self.name}={self.steps} batches. "
+                    f"Received: {self.data.steps} in all. Lower `{self.name}`, or leave it out.",
+                    stacklevel=4,
+                )
+                break
+            self._left -= 1
+            yield next(self._rest)
 
 
 class ArrayData:

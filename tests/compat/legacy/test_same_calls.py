@@ -1,0 +1,417 @@
+"""An old call gives the config of the new one; what means different things follows the dialect."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import kshim
+from kshim import backend as K
+from kshim import callbacks, constraints, initializers, layers, optimizers, regularizers
+from kshim.core import names
+from kshim.layers import Dense, Input
+
+ANY = ("0.3.3", "1.2.2", "2.0.8", "2.2.4", "2.3.1", "tf.keras", "3")
+OLD, KERAS_1, KERAS_2 = ("0.3.3", "1.2.2"), ("1.2.2",), ("2.0.8", "2.2.4", "2.3.1")
+L2 = {"class_name": "L2", "config": {"l2": 0.1}}
+
+
+def call(*args, **kwargs):
+    return args, kwargs
+
+
+# class, dialects, old call, today's call
+SAME = [
+    (Dense, ANY, call(output_dim=3), call(3)),
+    (Dense, ANY, call(3, init="normal"), call(3, kernel_initializer="random_normal")),
+    (Dense, ANY, call(3, init="zero", bias=False), call(3, kernel_initializer="zeros", use_bias=False)),
+    (Dense, ANY, call(3, W_regularizer=L2, b_regularizer=L2), call(3, kernel_regularizer=L2, bias_regularizer=L2)),
+    (Dense, ANY, call(3, W_constraint="maxnorm", b_constraint="nonneg"),
+     call(3, kernel_constraint="max_norm", bias_constraint="non_neg")),
+    (Dense, ANY, call(784, 512), call(512, input_dim=784)),
+    (Dense, OLD, call(3, "uniform", "relu"), call(units=3, kernel_initializer="random_uniform", activation="relu")),
+    (Dense, (*KERAS_2, "tf.keras", "3"), call(3, "relu"), call(units=3, activation="relu")),
+    (Dense, ANY, call(3, batch_input_shape=(2, 5)), call(3, batch_shape=(2, 5))),
+    (Dense, ANY, call(3, input_dim=4, input_length=5), call(3, input_shape=(5, 4))),
+    (Dense, ANY, call(3, input_dtype="float32", input_dim=2), call(3, input_dim=2)),
+    (layers.Activation, ANY, call("relu", batch_input_shape=(None, 2)), call("relu", batch_shape=(None, 2))),
+    (layers.Flatten, ANY, call(batch_input_shape=(None, 2, 2)), call(input_shape=(2, 2))),
+    (layers.Permute, ANY, call((2, 1), batch_input_shape=(1, 2, 2)), call((2, 1), batch_shape=(1, 2, 2))),
+    (layers.RepeatVector, ANY, call(3, batch_input_shape=(1, 2)), call(3, batch_shape=(1, 2))),
+    (layers.Masking, ANY, call(0.0, batch_input_shape=(1, 2, 2)), call(0.0, batch_shape=(1, 2, 2))),
+    (layers.Dropout, ANY, call(p=0.5), call(0.5)),
+    (layers.Reshape, ANY, call(dims=(2, 3)), call((2, 3))),
+    (layers.InputLayer, ANY, call(input_shape=(3,), name="i"), call((3,), name="i")),
+    (layers.InputLayer, ANY, call(batch_input_shape=(2, 3), name="i"), call(batch_shape=(2, 3), name="i")),
+    (layers.InputLayer, ANY, call(input_shape=(3,), input_dtype="int32", name="i"), call((3,), dtype="int32", name="i")),
+    (layers.InputLayer, KERAS_1, call(None, (2, 3), "int32", name="i"), call(batch_shape=(2, 3), dtype="int32", name="i")),
+    (layers.InputLayer, KERAS_2, call((3,), 2, None, "int32", name="i"), call((3,), 2, dtype="int32", name="i")),
+    (layers.InputLayer, ("tf.keras",), call((3,), 2, "int32", None, False, "i"), call((3,), 2, dtype="int32", name="i")),
+    (optimizers.SGD, ANY, call(lr=0.5), call(0.5)),
+    (optimizers.Adam, ANY, call(lr=0.5, decay=0.0), call(0.5)),
+    (optimizers.Adam, ANY, call(epsilon=None), call(epsilon=1e-7)),
+    (optimizers.SGD, (*OLD, "2.0.8", "2.2.4"), call(0.1, 0.9, 0.0, True), call(0.1, momentum=0.9, nesterov=True)),
+    (optimizers.SGD, ("2.3.1", "tf.keras", "3"), call(0.1, 0.9, True), call(0.1, momentum=0.9, nesterov=True)),
+    (optimizers.RMSprop, (*OLD, "2.0.8", "2.2.4"), call(0.1, 0.8, 1e-3), call(0.1, rho=0.8, epsilon=1e-3)),
+    (optimizers.RMSprop, ("tf.keras", "3"), call(0.1, 0.8, 0.5), call(0.1, rho=0.8, momentum=0.5)),
+    (optimizers.Adagrad, (*OLD, "2.0.8", "2.2.4"), call(0.1, 1e-3),
+     call(0.1, initial_accumulator_value=0.0, epsilon=1e-3)),
+    (optimizers.Adagrad, ("2.2.4", "2.3.1"), call(),
+     call(learning_rate=0.01, initial_accumulator_value=0.0, epsilon=1e-7)),
+    (optimizers.Adagrad, ("1.2.2", "2.0.8"), call(),
+     call(learning_rate=0.01, initial_accumulator_value=0.0, epsilon=1e-8)),
+    (optimizers.Adagrad, ("tf.keras", "3"), call(),
+     call(learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7)),
+    (optimizers.RMSprop, ("0.3.3",), call(), call(epsilon=1e-6)),
+    (optimizers.Adam, ("0.3.3", "1.2.2", "2.0.8"), call(), call(epsilon=1e-8)),
+    (optimizers.Adam, ("2.2.4",), call(0.1, 0.8, 0.9, 1e-3, 0.0, True),
+     call(0.1, 0.8, 0.9, epsilon=1e-3, amsgrad=True)),
+    (optimizers.Adam, ("2.3.1",), call(0.1, 0.8, 0.9, True), call(learning_rate=0.1, beta_1=0.8, beta_2=0.9, amsgrad=True)),
+    (optimizers.SGD, (*OLD, *KERAS_2), call(clipnorm=1.0), call(global_clipnorm=1.0)),
+    (callbacks.ReduceLROnPlateau, ANY, call(epsilon=0.5), call(min_delta=0.5)),
+    (regularizers.L1, ANY, call(l=0.5), call(0.5)),
+    (regularizers.L2, ANY, call(l=0.5), call(0.5)),
+    (regularizers.l1_l2, ("0.3.3", *KERAS_1, *KERAS_2, "tf.keras"), call(), call(0.01, 0.01)),
+    (regularizers.l1_l2, ("3",), call(), call(0.0, 0.0)),
+    (regularizers.l1_l2, KERAS_2, call(l1=0.5), call(0.5, 0.01)),
+    (constraints.MaxNorm, ANY, call(m=3), call(3)),
+    (constraints.MinMaxNorm, ANY, call(low=0.5, high=2.0), call(0.5, 2.0)),
+    (initializers.Orthogonal, OLD, call(), call(1.1)),
+    (initializers.Orthogonal, ("3",), call(scale=1.2), call(1.2)),
+    (initializers.RandomNormal, ANY, call(scale=0.2), call(stddev=0.2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cls", "version", "old", "new"),
+    [pytest.param(c, v, o, n, id=f"{c.__name__}-{i}-{v}") for i, (c, vs, o, n) in enumerate(SAME) for v in vs],
+)
+def test_same_config(cls, version, old, new, dialect):
+    dialect(version)
+    made = []
+    for args, kwargs in (old, new):
+        names.reset()
+        made.append(cls(*args, **kwargs))
+    first, second = made
+    assert config(first) == config(second)
+    assert getattr(first, "batch_shape", None) == getattr(second, "batch_shape", None)
+
+
+def config(thing):
+    if hasattr(thing, "get_config"):
+        return thing.get_config()
+    return {key: value for key, value in vars(thing).items() if not key.startswith("_") and key != "model"}
+
+
+def test_every_class_with_rows_has_a_case():
+    from kshim.legacy import arguments
+
+    tested = {c.__name__ for c, *_ in SAME} | {
+        "Layer", "Optimizer", "Model", "Lambda", "EarlyStopping", "ModelCheckpoint", "LambdaCallback", "ProgbarLogger",
+    }  # fmt: skip
+    keys = {key.split(".")[1] for key in arguments.ROWS if key.count(".") == 1 and key not in arguments.FUNCTIONS}
+    assert keys <= tested
+
+
+def test_units_twice_is_input_dim():
+    with pytest.warns(UserWarning, match=r"Dense\(32, units=784\) gives `units` twice: Keras itself raises a TypeError"):
+        layer = Dense(32, units=784)
+    assert layer.units == 32 and layer.batch_shape == (None, 784)
+    with pytest.raises(TypeError, match="got several values for `units`. Received: 32 by position and units=784"):
+        Dense(32, units=784, input_dim=3)
+
+
+def test_the_warning_points_at_the_call():
+    with pytest.warns(UserWarning) as caught:
+        Dense(32, units=784)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Dense(output_dim=3, units=4), "got both `output_dim`, an older name, and `units`, the name today. "
+         "Received: output_dim=3, units=4. Keep `units`"),
+        (lambda: Dense(3, init="zero", kernel_initializer="ones"), "got both `init`"),
+        (lambda: optimizers.SGD(0.1, lr=0.2), "got both `lr`, an older name, and `learning_rate`"),
+        (lambda: Dense(3, input_dim=3, input_length=4, input_shape=(4, 3)),
+         "got both `input_dim` and `input_length`, older names, and `input_shape`"),
+        (lambda: Dense(3, batch_input_shape=(2, 3), batch_shape=(2, 3)), "got both `batch_input_shape`"),
+    ],
+)  # fmt: skip
+def test_both_names(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Dense(3, input_dtype="int32"), r"has no `input_dtype`. Received: input_dtype='int32'. Put an Input"),
+        (lambda: callbacks.ModelCheckpoint("a.weights.h5", period=5), "has no `period`. Received: period=5. Give save_freq"),
+    ],
+)
+def test_what_is_gone_says_so(make, message):
+    with pytest.raises(NotImplementedError, match=message):
+        make()
+
+
+def test_wrong_calls_fail_as_before():
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'units'"):
+        Dense()
+    with pytest.raises(ValueError, match="Unrecognized keyword arguments"):
+        Dense(3, nonsense=1)
+
+
+@pytest.mark.parametrize("version", ANY)
+def test_a_config_reads_back_in_every_dialect(version, dialect):
+    dialect(version)
+    for thing in (Dense(3, activation="relu", name="d"), optimizers.Adagrad(), optimizers.SGD(clipnorm=1.0), optimizers.Adam(),
+                  regularizers.l1_l2(), layers.InputLayer((3,), name="i")):  # fmt: skip
+        assert type(thing).from_config(thing.get_config()).get_config() == thing.get_config()
+
+
+def test_users_own_classes_are_left_alone(dialect):
+    dialect("1.2.2")
+
+    class Scale(layers.Layer):
+        def __init__(self, init, p=2, output_dim=None, **kwargs):
+            self.init, self.p, self.output_dim = init, p, output_dim
+            super().__init__(**kwargs)
+
+    layer = Scale("x", p=3, output_dim=4, batch_input_shape=(None, 2))
+    assert (layer.init, layer.p, layer.output_dim, layer.batch_shape) == ("x", 3, 4, (None, 2))
+
+    class Mine(Dense):
+        def __init__(self, **kwargs):
+            super().__init__(output_dim=3, init="zero", **kwargs)
+
+    assert Mine(bias=False).get_config()["use_bias"] is False
+
+
+def weights_of(build):
+    layer = type("Own", (layers.Layer,), {"build": build, "call": lambda self, x: x})()
+    layer.build((None, 3))
+    return [(w.name, tuple(w.shape), K.dtype(w), float(w.detach().sum())) for w in layer.weights]
+
+
+@pytest.mark.parametrize(
+    ("version", "args", "kwargs", "expected"),
+    [
+        ("1.2.2", ((2,), "one", "w"), {}, ("w", (2,), "float32", 2)),
+        ("3", ((2,), "ones"), {"name": "w"}, ("w", (2,), "float32", 2)),
+        ("3", ((2,), "ones", "float64"), {}, ("variable", (2,), "float64", 2)),
+        ("2.2.4", ((2,), "w"), {"initializer": "ones"}, ("w", (2,), "float32", 2)),
+        ("2.2.4", (None, (2,)), {"initializer": "ones"}, ("variable", (2,), "float32", 2)),
+        *[(v, ("w", (2,), "float64", "one"), {}, ("w", (2,), "float64", 2)) for v in ANY],
+        *[(v, ("w",), {"shape": (2,), "initializer": "zero"}, ("w", (2,), "float32", 0)) for v in ANY],
+        *[(v, ((2,),), {"initializer": lambda shape, name=None: torch.ones(shape), "name": "w"},
+           ("w", (2,), "float32", 2)) for v in ANY],
+        ("2.0.8", ("w", (2,)), {"initializer": lambda shape: np.ones(shape)}, ("w", (2,), "float32", 2)),
+    ],
+)  # fmt: skip
+def test_add_weight_orders(version, args, kwargs, expected, dialect):
+    dialect(version)
+    assert weights_of(lambda self, shape: self.add_weight(*args, **kwargs)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("version", "args", "shape", "dtype"),
+    [
+        *[(v, ((3,), (2, 3)), None, None) for v in ()],
+        *[(v, (None, (2, 3)), (2, 3), "float32") for v in ANY],
+        ("2.2.4", ((3,), None, "x", "int32"), (None, 3), "int32"),
+        ("tf.keras", ((3,), 2, "x", "int32"), (2, 3), "int32"),
+        ("3", ((3,), 2, "int32"), (2, 3), "int32"),
+    ],
+)
+def test_input_orders(version, args, shape, dtype, dialect):
+    dialect(version)
+    tensor = layers.Input(*args)
+    assert (tensor.shape, tensor.dtype) == (shape, dtype)
+    assert layers.Input is kshim.Input and Input(shape=(3,), input_dtype="int32").dtype == "int32"
+
+
+def test_decay():
+    optimizer = optimizers.SGD(lr=0.1, decay=0.5, momentum=0.9, nesterov=True)
+    rates = []
+    for step in range(3):
+        optimizer.iterations.assign(step)
+        rates.append(round(float(optimizer.learning_rate), 6))
+    assert rates == [0.1, round(0.1 / 1.5, 6), 0.05]
+    schedule = optimizers.schedules.InverseTimeDecay(0.1, 1, 0.5)
+    with pytest.raises(TypeError, match="Expected `decay` with a number as learning rate. Received: decay=0.5"):
+        optimizers.SGD(schedule, decay=0.5)
+
+
+def test_lr_attribute():
+    optimizer = optimizers.Adam(lr=0.5)
+    assert K.get_value(optimizer.lr) == 0.5
+    K.set_value(optimizer.lr, 0.25)
+    assert float(optimizer.learning_rate) == 0.25
+    optimizer.lr = 0.125
+    assert float(optimizer.learning_rate) == 0.125
+
+
+def test_callback_positions(dialect):
+    dialect("0.3.3")
+    stopping = callbacks.EarlyStopping("loss", 3, 1)
+    assert (stopping.monitor, stopping.patience, stopping.verbose) == ("loss", 3, 1)
+    assert callbacks.ModelCheckpoint("a.h5", "loss", 1, True, "min").save_weights_only is True
+    dialect("2.2.4")
+    saving = callbacks.ModelCheckpoint("a.h5", "loss", 0, True, True, "min", 1)
+    assert (saving.save_best_only, saving.save_weights_only, saving.mode, saving.save_freq) == (True, True, "min", "epoch")
+    heard = []
+    callback = callbacks.LambdaCallback(None, None, lambda batch, logs: heard.append(batch))
+    callback.on_train_batch_begin(7)
+    assert heard == [7]
+
+
+# -- functions ---------------------------------------------------------------------------------------------------
+
+
+def test_crossentropy_order_of_keras_1(dialect):
+    target, output = np.array([[0.0, 1.0]]), np.array([[0.3, 0.7]])
+    expected = K.categorical_crossentropy(target, output)
+    dialect("1.2.2")
+    assert K.categorical_crossentropy(output, target) == expected
+    assert K.categorical_crossentropy(target=target, output=output) == expected
+    assert K.binary_crossentropy(output, target)[0, 1] == pytest.approx(-np.log(0.7))
+
+
+def test_to_categorical(dialect):
+    for version, dtype in (("1.2.2", "float64"), ("2.0.8", "float64"), ("2.2.4", "float32"), ("tf.keras", "float32"),
+                           ("3", "float64")):  # fmt: skip
+        dialect(version)
+        rows = kshim.utils.to_categorical(np.array([[0], [2]]), nb_classes=4)
+        assert rows.dtype == dtype and rows.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0]]
+        nested = kshim.utils.to_categorical([[0, 1], [1, 0]])
+        assert nested.shape == ((4, 2) if version in ("1.2.2", "2.0.8") else (2, 2, 2))
+    assert kshim.utils.to_categorical(y=[1], num_classes=2, dtype="int32").dtype == "int32"
+
+
+def test_hard_sigmoid(dialect):
+    dialect("2.3.1")
+    activation = kshim.activations.get("hard_sigmoid")
+    assert float(activation(1.0)) == pytest.approx(0.7) and float(K.hard_sigmoid(np.array(-9.0))) == 0
+    dialect("3")
+    assert float(activation(1.0)) == pytest.approx(1 / 6 + 0.5)
+    assert kshim.activations.serialize(activation) == "hard_sigmoid"
+
+
+def test_other_functions():
+    assert K.expand_dims(np.zeros((2, 3)), dim=1).shape == (2, 1, 3)
+    assert K.random_normal((2,), std=0.0).tolist() == [0, 0]
+    assert float(kshim.activations.relu(np.array(-1.0), alpha=0.5)) == -0.5
+    assert regularizers.get("l1l2").l1 == 0 and constraints.get("unitnorm").axis == 0
+    assert kshim.utils.normalize(a=np.array([3.0, 4.0])).tolist() == [[0.6, 0.8]]
+
+
+# -- models ------------------------------------------------------------------------------------------------------
+
+
+class Heard:
+    """Calls of ``Trainer``'s methods as they arrive, by today's names."""
+
+    def __init__(self, method, cls=None):
+        self.method, self.cls = method, cls or kshim.Model
+
+    def __call__(self, *args, **kwargs):
+        from kshim.legacy import translate
+
+        args, kwargs = translate.method(self.cls, self.method, args, kwargs)
+        order = [p for p in translate.inspect.signature(getattr(self.cls, self.method)).parameters if p != "self"]
+        return dict(zip(order, args, strict=False)) | kwargs
+
+
+METRICS = (["acc"], "acc", ["mae", lambda y, p: p], {"out": "acc"})
+
+
+@pytest.mark.parametrize("version", ANY[1:])
+@pytest.mark.parametrize("metrics", METRICS, ids=("list", "name", "function", "dict"))
+def test_third_positional_of_compile_is_metrics_where_it_can_only_be(version, metrics, dialect):
+    dialect(version)
+    heard = Heard("compile")("sgd", "mse", metrics)
+    assert "loss_weights" not in heard and list(heard) == ["optimizer", "loss", "metrics"]
+
+
+@pytest.mark.parametrize("version", ANY[1:])
+def test_numbers_are_loss_weights(version, dialect):
+    dialect(version)
+    heard = Heard("compile")("sgd", "mse", [1.0, 0.5], ["acc"])
+    assert heard["loss_weights"] == [1.0, 0.5] and heard["metrics"] == ["acc"]
+    heard = Heard("compile")("sgd", "mse", ["acc"], [1.0, 0.5])
+    assert heard["loss_weights"] == [1.0, 0.5] and heard["metrics"] == ["acc"]
+    heard = Heard("compile")("sgd", "mse", None, ["acc"])
+    assert heard["metrics"] == ["acc"] and not heard.get("loss_weights")
+
+
+def test_metric_names_of_the_time(dialect):
+    metrics = ["accuracy", "mse", len]
+    dialect("2.2.4")
+    assert Heard("compile")("sgd", "mse", metrics=metrics)["metrics"] == ["acc", "mean_squared_error", len]
+    dialect("2.3.1")
+    assert Heard("compile")("sgd", "mse", metrics=metrics)["metrics"] == metrics
+
+
+def test_fit(dialect):
+    assert Heard("fit")(1, 2, nb_epoch=3) == {"x": 1, "y": 2, "epochs": 3}
+    assert Heard("fit")(X=1, y=2) == {"x": 1, "y": 2}
+    with pytest.raises(TypeError, match="got both `nb_epoch`"):
+        Heard("fit")(1, 2, nb_epoch=3, epochs=4)
+    with pytest.raises(NotImplementedError, match=r"has no `show_accuracy`\. .* Ask for it in compile"):
+        Heard("fit")(1, 2, show_accuracy=True)
+    for version, cls, epochs in (("0.3.3", kshim.Model, 100), ("1.2.2", kshim.Model, 10), ("2.0.8", kshim.Model, None),
+                                 ("2.0.8", kshim.Sequential, 10), ("2.2.4", kshim.Sequential, None)):  # fmt: skip
+        dialect(version)
+        assert Heard("fit", cls)(1, 2).get("epochs") == epochs
+    dialect("0.3.3")
+    assert Heard("fit")(1, 2)["batch_size"] == 128
+    heard = Heard("fit")(1, 2, 64, 5, 0, [], 0.1, None, True, False, {0: 1.0})
+    assert (heard["batch_size"], heard["epochs"], heard["class_weight"]) == (64, 5, {0: 1.0})
+
+
+def test_queues_are_ignored_with_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Heard("fit")(1, 2, workers=1, max_queue_size=10) == {"x": 1, "y": 2}
+    with pytest.warns(UserWarning, match="ignores `workers`. Received: workers=4"):
+        Heard("fit")(1, 2, workers=4)
+
+
+def test_evaluate_predict_and_batches(dialect):
+    assert Heard("train_on_batch")(1, 2, 3)["sample_weight"] == 3
+    dialect("1.2.2")
+    assert Heard("predict")(1) == {"x": 1, "verbose": 0}
+    assert Heard("train_on_batch", kshim.Sequential)(1, 2, 3)["class_weight"] == 3
+    assert Heard("train_on_batch")(1, 2, 3)["sample_weight"] == 3
+    dialect("2.3.1")
+    assert Heard("train_on_batch")(1, 2, 3, None, True) == {"x": 1, "y": 2, "sample_weight": 3, "class_weight": None}
+    with pytest.raises(NotImplementedError, match="has no `reset_metrics`"):
+        Heard("test_on_batch")(1, 2, reset_metrics=False)
+    dialect("0.3.3")
+    assert Heard("evaluate")(1, 2, 64, False, 0) == {"x": 1, "y": 2, "batch_size": 64, "verbose": 0}
+
+
+def test_compile_leftovers():
+    compile = Heard("compile")
+    assert "sample_weight_mode" not in compile("sgd", "mse", sample_weight_mode=None)
+    with pytest.raises(NotImplementedError, match="has no `sample_weight_mode`. Received: sample_weight_mode='temporal'"):
+        compile("sgd", "mse", sample_weight_mode="temporal")
+    with pytest.warns(UserWarning, match="ignores `class_mode`"):
+        compile("sgd", "mse", class_mode="binary")
+
+
+@pytest.mark.parametrize("version", ANY[1:])
+def test_a_keras_1_script_trains(version, dialect):
+    dialect(version)
+    x, y = np.random.rand(64, 5).astype("float32"), np.random.randint(0, 2, (64, 1))
+    inputs = layers.Input(shape=(5,))
+    hidden = Dense(output_dim=8, init="uniform", activation="relu", W_regularizer=regularizers.l2(0.01))(inputs)
+    model = kshim.Model(input=inputs, output=Dense(output_dim=1, activation="sigmoid")(hidden))
+    model.compile(optimizers.SGD(lr=0.1, decay=1e-6, momentum=0.9, nesterov=True), "binary_crossentropy", ["accuracy"])
+    history = model.fit(x, y, nb_epoch=2, batch_size=16, verbose=0).history
+    assert len(history["acc"]) == 2 and history["acc"] == history["accuracy"]
+    assert ("acc" in list(history)) == (version in ("1.2.2", "2.0.8", "2.2.4"))
+    assert len(model.evaluate(x, y, verbose=0)) == 2 and model.predict(x, verbose=0).shape == (64, 1)
