@@ -12,7 +12,6 @@ from torch.overrides import TorchFunctionMode
 from kshim.core import dtypes, tree
 from kshim.graph import keras_tensor
 
-SIZES = (83, 89)
 running = contextvars.ContextVar("running", default=False)
 
 
@@ -45,21 +44,16 @@ def outputs(function, args, kwargs):
     ``args`` and ``kwargs`` may hold KerasTensors.
     """
     unknown = any(None in leaf._shape for leaf in tree.flatten([args, kwargs]) if keras_tensor.is_symbolic(leaf))
-    first = _run(function, args, kwargs, SIZES[0])
-    second = _run(function, args, kwargs, SIZES[1]) if unknown else first
+    first = _run(function, args, kwargs, keras_tensor.SIZES[0])
+    second = _run(function, args, kwargs, keras_tensor.SIZES[1]) if unknown else first
     return tree.map_structure(_merge, first, second)
-
-
-def concrete(shape, size=SIZES[0]):
-    """``shape`` with ``size`` for each axis that is not known."""
-    return torch.Size([size if axis is None else axis for axis in shape])
 
 
 def _run(function, args, kwargs, size):
     def empty(leaf):
         if not keras_tensor.is_symbolic(leaf):
             return leaf
-        return torch.empty(concrete(leaf._shape, size), dtype=dtypes.TORCH[leaf._dtype], device="meta")
+        return torch.empty(keras_tensor.concrete(leaf._shape, size), dtype=dtypes.TORCH[leaf._dtype], device="meta")
 
     token = running.set(True)
     try:

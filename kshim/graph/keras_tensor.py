@@ -4,13 +4,27 @@ It is no ``torch.Tensor`` but answers ``__torch_function__``: any torch function
 one is recorded as a node (``graph.node.record``) and gives the next ``KerasTensor``.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from kshim.core import dtypes, names
-from kshim.graph import infer
-from kshim.graph import node as nodes
+
+# Sizes that stand for an axis that is not known; two, so that it shows which axes of a result depend on it.
+SIZES = (83, 89)
+
+
+class _Graph:
+    """Where calls on symbolic tensors are recorded; ``kshim.graph.node`` fills it in."""
+
+    record: Callable
+    inside_module: Callable
+
+
+def concrete(shape, size=SIZES[0]):
+    """``shape`` with ``size`` for each axis that is not known."""
+    return torch.Size([size if axis is None else axis for axis in shape])
 
 
 class KerasTensor:
@@ -34,14 +48,14 @@ class KerasTensor:
     @property
     def shape(self):
         """The shape, None where an axis is not known; inside a plain module's ``forward`` a stand-in number."""
-        if None in self._shape and nodes.inside_module():
-            return infer.concrete(self._shape)
+        if None in self._shape and _Graph.inside_module():
+            return concrete(self._shape)
         return self._shape
 
     @property
     def dtype(self):
         """The dtype's name as Keras has it; inside a plain module's ``forward`` the torch dtype."""
-        return dtypes.TORCH[self._dtype] if nodes.inside_module() else self._dtype
+        return dtypes.TORCH[self._dtype] if _Graph.inside_module() else self._dtype
 
     @property
     def device(self):
@@ -70,22 +84,22 @@ class KerasTensor:
 
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None):
-        return nodes.record(function, args, kwargs or {})
+        return _Graph.record(function, args, kwargs or {})
 
     def __getattr__(self, name):
         # Tensor methods (x.view, x.mean, ...) are recorded as the function torch.Tensor.<name>.
         method = getattr(torch.Tensor, name, None)
         if name.startswith("_") or not callable(method):
             raise AttributeError(f"'KerasTensor' object has no attribute {name!r}")
-        return lambda *args, **kwargs: nodes.record(method, (self, *args), kwargs)
+        return lambda *args, **kwargs: _Graph.record(method, (self, *args), kwargs)
 
     @property
     def T(self):
         """The transpose of a matrix."""
-        return nodes.record(torch.Tensor.t, (self,), {})
+        return _Graph.record(torch.Tensor.t, (self,), {})
 
     def __getitem__(self, key):
-        return nodes.record(torch.Tensor.__getitem__, (self, key), {})
+        return _Graph.record(torch.Tensor.__getitem__, (self, key), {})
 
     def __array__(self, dtype=None, copy=None):
         raise ValueError(
@@ -110,7 +124,7 @@ class KerasTensor:
 
 def _operator(function):
     def method(self, *others):
-        return nodes.record(function, (self, *others), {})
+        return _Graph.record(function, (self, *others), {})
 
     return method
 

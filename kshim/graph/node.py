@@ -145,10 +145,13 @@ class _Replay:
 def _fresh(leaf):
     """A KerasTensor like ``leaf`` with no history and every axis known."""
     if isinstance(leaf, keras_tensor.KerasTensor):
-        return keras_tensor.KerasTensor(infer.concrete(leaf._shape), leaf._dtype)
+        return keras_tensor.KerasTensor(keras_tensor.concrete(leaf._shape), leaf._dtype)
     return leaf
 
 
 def inside_module():
     """Whether a plain module's forward is running on symbolic tensors."""
     return _Replay.probing is not None or _enclosing_module_call() is not None
+
+
+keras_tensor._Graph.record, keras_tensor._Graph.inside_module = record, inside_module

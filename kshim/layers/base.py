@@ -4,7 +4,6 @@ import contextlib
 import functools
 import inspect
 import itertools
-import threading
 
 import numpy as np
 import torch
@@ -12,14 +11,12 @@ import torch
 from kshim import activations, dtype_policies, initializers  # noqa: F401 - activations registers its resolver
 from kshim import constraints as constraint_table
 from kshim import regularizers as regularizer_table
-from kshim.core import checks, configurable, dtypes, names, tree
+from kshim.core import checks, configurable, dtypes, names, shapes, tree
 from kshim.core.variable import Variable
 from kshim.graph import infer
 from kshim.graph import node as nodes
 from kshim.graph.keras_tensor import KerasTensor
-from kshim.layers import input_spec, tracking
-
-_call_ids = itertools.count(1)  # one for each outermost call: losses of an earlier one are stale
+from kshim.layers import calling, input_spec, tracking
 
 
 class Layer(configurable.Configurable, torch.nn.Module):
@@ -309,12 +306,12 @@ class Layer(configurable.Configurable, torch.nn.Module):
                 )
             if infer.running.get():
                 continue
-            if self._losses_of_call != _calling.id:
+            if self._losses_of_call != calling.current.id:
                 self._added_losses.clear()
-                self.__dict__["_losses_of_call"] = _calling.id
+                self.__dict__["_losses_of_call"] = calling.current.id
             self._added_losses.append(torch.as_tensor(value))
-            if _calling.collected is not None:
-                _calling.collected.append(self._added_losses[-1])
+            if calling.current.collected is not None:
+                calling.current.collected.append(self._added_losses[-1])
 
     @property
     def losses(self):
@@ -338,17 +335,17 @@ class Layer(configurable.Configurable, torch.nn.Module):
         if any(isinstance(leaf, KerasTensor) for leaf in leaves):
             return self._record(args, kwargs)
         if len(args) > 1:
-            args, kwargs = _flags_by_name(_call_parameters(type(self)), args, kwargs)
+            args, kwargs = calling.flags_by_name(calling.parameters(type(self)), args, kwargs)
         args, kwargs = self._tensors(args), self._tensors(kwargs)
         inputs = args[0] if args else next(iter(kwargs.values()), None)
         if not self.built:
             self._build_for(args, kwargs)
         if self.input_spec is not None:
             input_spec.check_inputs(self, self.input_spec, inputs)
-        outermost = _calling.depth == 0
+        outermost = calling.current.depth == 0
         if outermost:
-            new_call()
-        _calling.depth += 1
+            calling.new_call()
+        calling.current.depth += 1
         try:
             with self._mode(kwargs), self._precision():
                 masks = self._masks(inputs, kwargs)
@@ -360,7 +357,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
                 self._attach_masks(inputs, outputs, masks)
             return outputs
         finally:
-            _calling.depth -= 1
+            calling.current.depth -= 1
 
     def lowered_call(self, node):
         """How a lowered graph calls this layer: ``(callable, takes training)``, or None for ``layer(...)``.
@@ -374,7 +371,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
         if (not plain_float or masked or (cast and self.autocast) or hooked or self.activity_regularizer is not None
                 or "training" in node.kwargs or type(self).forward is not Layer.forward or not self.built):  # fmt: skip
             return None
-        return self.call, "training" in _call_parameters(type(self))
+        return self.call, "training" in calling.parameters(type(self))
 
     def register_forward_hook(self, *args, **kwargs):
         """As on ``nn.Module``; graphs with this layer are lowered again so that the hook is heard."""
@@ -425,7 +422,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
             run = functools.partial(self._run_quietly, flags)
             specs = infer.outputs(run, args, kwargs)
         outputs = nodes.Node(self, args, kwargs, specs, self.name).structure
-        masks = _masks_of(inputs)
+        masks = calling.masks_of(inputs)
         if "mask" in kwargs:
             masks = kwargs["mask"]
         if masks is not None or self._makes_masks():
@@ -459,10 +456,10 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
     def _build_for(self, args, kwargs):
         """Build from the shapes of a call's arguments; the batch axis is told as None in a meta run."""
-        shapes = [tree.map_structure(_shape_of, value) for value in args]
+        shapes = [tree.map_structure(calling.shape_of, value) for value in args]
         parameters = list(inspect.signature(self.build).parameters)
-        named = dict(zip(_call_parameters(type(self)), shapes, strict=False))
-        named |= {key: tree.map_structure(_shape_of, value) for key, value in kwargs.items()}
+        named = dict(zip(calling.parameters(type(self)), shapes, strict=False))
+        named |= {key: tree.map_structure(calling.shape_of, value) for key, value in kwargs.items()}
         extra = {f"{k}_shape": v for k, v in named.items() if f"{k}_shape" in parameters[1:] and v is not None}
         with torch.inference_mode(False):
             self.build(shapes[0] if shapes else next(iter(named.values()), None), **extra)
@@ -476,7 +473,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
     def _call_flags(self, given):
         """``training=`` for a ``call`` that takes it and was not given it."""
-        if "training" in _call_parameters(type(self)) and "training" not in given:
+        if "training" in calling.parameters(type(self)) and "training" not in given:
             return {"training": self.training}
         return {}
 
@@ -486,11 +483,13 @@ class Layer(configurable.Configurable, torch.nn.Module):
         if training is None or "training" not in kwargs:
             kwargs.pop("training", None)
             return contextlib.nullcontext()
-        if "training" not in _call_parameters(type(self)):
+        if "training" not in calling.parameters(type(self)):
             kwargs.pop("training")
         elif not isinstance(training, torch.Tensor):
             kwargs["training"] = training = bool(training)
-        return contextlib.nullcontext() if bool(training) == self.training else training_mode(self, bool(training))
+        return (
+            contextlib.nullcontext() if bool(training) == self.training else calling.training_mode(self, bool(training))
+        )
 
     def _precision(self):
         policy = self.dtype_policy
@@ -506,8 +505,8 @@ class Layer(configurable.Configurable, torch.nn.Module):
         if kwargs.get("mask") is not None:
             masks = kwargs["mask"]
         else:
-            masks = _masks_of(inputs)
-        if "mask" in _call_parameters(type(self)):
+            masks = calling.masks_of(inputs)
+        if "mask" in calling.parameters(type(self)):
             if masks is not None:
                 kwargs["mask"] = masks
         else:
@@ -584,45 +583,6 @@ _BASE_ARGUMENTS = tuple(
 )
 
 
-class _Calling(threading.local):
-    """The call under way in this thread: its id, how deep it is, and where its losses are collected."""
-
-    id = 0
-    depth = 0
-    collected: list | None = None
-
-
-_calling = _Calling()
-
-
-def new_call():
-    """Begin an outermost call: what layers add to their losses from now on replaces what they added before."""
-    _calling.id = next(_call_ids)
-
-
-@contextlib.contextmanager
-def collect_losses():
-    """Within the block, the list yielded receives each loss that a layer adds."""
-    outer, _calling.collected = _calling.collected, []
-    try:
-        yield _calling.collected
-    finally:
-        _calling.collected = outer
-
-
-@contextlib.contextmanager
-def training_mode(module, training):
-    """Within the block, ``module`` and all below it train or not; each gets its own flag back after."""
-    flags = [(m, m.training) for m in module.modules()]
-    try:
-        for m, _ in flags:
-            m.__dict__["training"] = training
-        yield
-    finally:
-        for m, flag in flags:
-            m.__dict__["training"] = flag
-
-
 def weights_of(module):
     """Every weight below ``module`` once, in Keras' order; plain modules count too."""
     found, seen = [], set()
@@ -653,35 +613,6 @@ def _marking_built(build):
     return marked
 
 
-@functools.cache
-def _call_parameters(cls):
-    """Names of the arguments of ``cls.call``."""
-    return tuple(list(inspect.signature(cls.call).parameters)[1:])
-
-
-def _flags_by_name(parameters, args, kwargs):
-    """``training`` and ``mask`` given by position, as keywords."""
-    given = dict(zip(parameters, args, strict=False))
-    flags = {name: given[name] for name in ("training", "mask") if name in given}
-    return tuple(a for i, a in enumerate(args) if parameters[i : i + 1] not in [(f,) for f in flags]), kwargs | flags
-
-
-def _shape_of(leaf):
-    shape = getattr(leaf, "shape", None)
-    if shape is None:
-        return None
-    shape = tuple(shape)
-    return (None, *shape[1:]) if shape and infer.running.get() else shape
-
-
-def _masks_of(inputs):
-    """The masks on ``inputs``, in their structure, or None if there is none."""
-    if not tree.is_nested(inputs):
-        return getattr(inputs, "_keras_mask", None)
-    masks = tree.map_structure(lambda leaf: getattr(leaf, "_keras_mask", None), inputs)
-    return masks if any(mask is not None for mask in tree.flatten(masks)) else None
-
-
 def _is_float(name):
     return dtypes.TORCH[name].is_floating_point
 
@@ -690,23 +621,9 @@ def _one_or_list(items):
     return items[0] if len(items) == 1 else items
 
 
-def is_shape(value):
-    """Whether ``value`` is one shape: a tuple or list of ints and None."""
-    return isinstance(value, (list, tuple)) and all(axis is None or checks.as_int(axis) is not None for axis in value)
+def _shapes_to_tensors(structure, dtype):
+    return shapes.map_shapes(lambda shape: KerasTensor(shape, dtype), structure)
 
 
-def map_shapes(function, shapes):
-    """``function`` applied to each shape in a structure of shapes."""
-    if is_shape(shapes):
-        return function(tuple(shapes))
-    if isinstance(shapes, dict):
-        return {key: map_shapes(function, shape) for key, shape in shapes.items()}
-    return type(shapes)(map_shapes(function, shape) for shape in shapes)
-
-
-def _shapes_to_tensors(shapes, dtype):
-    return map_shapes(lambda shape: KerasTensor(shape, dtype), shapes)
-
-
-def _shapes_to_specs(shapes, dtype):
-    return map_shapes(lambda shape: infer.Spec(shape, dtype), shapes)
+def _shapes_to_specs(structure, dtype):
+    return shapes.map_shapes(lambda shape: infer.Spec(shape, dtype), structure)

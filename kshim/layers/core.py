@@ -5,10 +5,11 @@ from torch.nn import functional as F
 
 from kshim.core import checks, dtypes
 from kshim.core.checks import fraction, positive_int
+from kshim.core.shapes import is_shape, map_shapes
 from kshim.graph import infer
 from kshim.graph.keras_tensor import KerasTensor
 from kshim.graph.node import Node
-from kshim.layers.base import Layer, is_shape, map_shapes
+from kshim.layers.base import Layer
 from kshim.layers.input_spec import InputSpec
 
 

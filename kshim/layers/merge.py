@@ -6,7 +6,8 @@ import operator
 import torch
 
 from kshim.core import checks
-from kshim.layers.base import Layer, is_shape
+from kshim.core.shapes import is_shape
+from kshim.layers.base import Layer
 
 
 class Merge(Layer):

@@ -3,7 +3,7 @@
 import inspect
 
 from kshim.core.registry import Registry
-from kshim.losses.base import REDUCTIONS, Loss, reduce, same_rank
+from kshim.losses.base import REDUCTIONS, Loss, reduce, same_ranks
 from kshim.losses.functions import (
     WHOLE,
     binary_crossentropy,
@@ -32,7 +32,7 @@ class LossFunction(Loss):
         self._whole = WHOLE[fn] if plain and reduction in ("sum_over_batch_size", "mean") and dtype is None else None
 
     def call(self, y_true, y_pred):
-        return self.fn(same_rank(y_true, y_pred), y_pred, **self.arguments)
+        return self.fn(*same_ranks(y_true, y_pred), **self.arguments)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         if self._whole is not None and sample_weight is None and getattr(y_pred, "_keras_mask", None) is None:

@@ -62,6 +62,13 @@ def same_rank(y_true, y_pred):
     return y_true
 
 
+def same_ranks(y_true, y_pred):
+    """Both with the same rank where they differ by a last axis of 1; of matrix and vector the vector gets one."""
+    if y_pred.dim() == 1 and y_true.dim() == 2 and y_true.shape[-1] == 1:
+        return y_true, y_pred.unsqueeze(-1)
+    return same_rank(y_true, y_pred), y_pred
+
+
 def broadcast_weight(weight, values):
     """``weight`` as a tensor that broadcasts to ``values``: missing axes are added at the end.
 

@@ -13,15 +13,15 @@ import torch
 from torch.nn import functional as F
 
 from kshim.core import settings
-from kshim.losses.base import as_tensor, same_rank
+from kshim.losses.base import as_tensor, same_ranks
 
 
 def both(y_true, y_pred):
-    """Both as tensors, ``y_true`` with the dtype and the rank of ``y_pred``."""
+    """Both as tensors of the dtype of ``y_pred`` and the same rank."""
     y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
     if y_true.dtype is not y_pred.dtype:
         y_true = y_true.to(y_pred.dtype)
-    return (y_true if y_true.dim() == y_pred.dim() else same_rank(y_true, y_pred)), y_pred
+    return (y_true, y_pred) if y_true.dim() == y_pred.dim() else same_ranks(y_true, y_pred)
 
 
 def _logits(y_pred, attribute):

@@ -4,10 +4,11 @@ import torch
 
 from kshim import dtype_policies
 from kshim.core import checks
+from kshim.core.shapes import is_shape
 from kshim.graph.infer import CannotInferError
 from kshim.graph.node import apply, module_name
 from kshim.layers import LAYERS, Input, InputLayer
-from kshim.layers.base import Layer, is_shape
+from kshim.layers.base import Layer
 from kshim.layers.core import is_input
 from kshim.models.config import layers_from_config
 from kshim.models.model import Model, name_of

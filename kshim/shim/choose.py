@@ -64,7 +64,7 @@ def _marked(path):
         if file in seen:
             continue
         seen.add(file)
-        reader = _Reader(file)
+        reader = _Reader(file, os.path.dirname(path))
         found += reader.found
         uses_keras |= reader.uses_keras
         since_2 = since_2 or reader.since_2
@@ -88,10 +88,10 @@ def _marked(path):
 
 
 class _Reader(ast.NodeVisitor):
-    """The markers of one source file, and the modules beside it that it imports."""
+    """The markers of one source file, and the files it imports from the script's own folder, ``root``."""
 
-    def __init__(self, file):
-        self.file, self.folder = os.path.basename(file), os.path.dirname(file)
+    def __init__(self, file, root):
+        self.file, self.folder, self.root = os.path.basename(file), os.path.dirname(file), root
         self.found, self.beside, self.names = [], [], {}
         self.uses_keras, self.since_2 = False, None
         try:
@@ -120,11 +120,12 @@ class _Reader(ast.NodeVisitor):
                 if not node.level:
                     self._path(f"{module}.{alias.name}", node)
                     self.names[alias.asname or alias.name] = f"{module}.{alias.name}"
-                self._beside(f"{module}.{alias.name}" if module else alias.name)
-            self._beside(module)
+                self._beside(f"{module}.{alias.name}" if module else alias.name, node.level)
+            self._beside(module, node.level)
 
-    def _beside(self, module):
-        stem = os.path.join(self.folder, *module.split("."))
+    def _beside(self, module, level=0):
+        folder = os.path.join(self.folder, *[os.pardir] * (level - 1)) if level else self.root
+        stem = os.path.normpath(os.path.join(folder, *module.split(".")))
         self.beside += [p for p in (stem + ".py", os.path.join(stem, "__init__.py")) if module and os.path.isfile(p)]
 
     def _path(self, path, node):

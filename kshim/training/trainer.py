@@ -10,7 +10,7 @@ from kshim import optimizers
 from kshim.callbacks import CallbackList
 from kshim.core import checks, tree
 from kshim.core.configurable import translated
-from kshim.layers.base import collect_losses, new_call
+from kshim.layers.calling import collect_losses, new_call
 from kshim.metrics.accuracy import as_float
 from kshim.metrics.base import Mean
 from kshim.training.compile import CompiledLoss, CompiledMetrics

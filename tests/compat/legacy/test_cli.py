@@ -156,9 +156,9 @@ def test_choice(source, dialect, reason, tmp_path):
 def test_own_modules_are_read_too(tmp_path):
     (tmp_path / "s.py").write_text("from lib import build\nimport keras")
     (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "__init__.py").write_text("from lib.model import build")
+    (tmp_path / "lib" / "__init__.py").write_text("from .model import build\nfrom lib.other import x")
+    (tmp_path / "lib" / "other.py").write_text("x = 1")
     (tmp_path / "lib" / "model.py").write_text("from s import x\nfrom keras.layers.core import Dense")
-    (tmp_path / "lib.py").unlink(missing_ok=True)
     choice = choose.choose(str(tmp_path / "s.py"))
     assert (choice.dialect, choice.reason) == ("2.2.4", "model.py:2 has keras.layers.core")
 

@@ -1,0 +1,17 @@
+"""Shapes: tuples of sizes, None where one is not known; and structures of them."""
+
+from kshim.core import checks
+
+
+def is_shape(value):
+    """Whether ``value`` is one shape: a tuple or list of ints and None."""
+    return isinstance(value, (list, tuple)) and all(axis is None or checks.as_int(axis) is not None for axis in value)
+
+
+def map_shapes(function, shapes):
+    """``function`` applied to each shape in a structure of shapes."""
+    if is_shape(shapes):
+        return function(tuple(shapes))
+    if isinstance(shapes, dict):
+        return {key: map_shapes(function, shape) for key, shape in shapes.items()}
+    return type(shapes)(map_shapes(function, shape) for shape in shapes)

@@ -1,0 +1,81 @@
+"""What goes on around a layer's ``call``: the call under way, training mode, masks and shapes of its arguments."""
+
+import contextlib
+import functools
+import inspect
+import itertools
+import threading
+
+from kshim.core import tree
+from kshim.graph import infer
+
+_call_ids = itertools.count(1)  # one for each outermost call: losses of an earlier one are stale
+
+
+class _Calling(threading.local):
+    """The call under way in this thread: its id, how deep it is, and where its losses are collected."""
+
+    id = 0
+    depth = 0
+    collected: list | None = None
+
+
+current = _Calling()
+
+
+def new_call():
+    """Begin an outermost call: what layers add to their losses from now on replaces what they added before."""
+    current.id = next(_call_ids)
+
+
+@contextlib.contextmanager
+def collect_losses():
+    """Within the block, the list yielded receives each loss that a layer adds."""
+    outer, current.collected = current.collected, []
+    try:
+        yield current.collected
+    finally:
+        current.collected = outer
+
+
+@contextlib.contextmanager
+def training_mode(module, training):
+    """Within the block, ``module`` and all below it train or not; each gets its own flag back after."""
+    flags = [(m, m.training) for m in module.modules()]
+    try:
+        for m, _ in flags:
+            m.__dict__["training"] = training
+        yield
+    finally:
+        for m, flag in flags:
+            m.__dict__["training"] = flag
+
+
+@functools.cache
+def parameters(cls):
+    """Names of the arguments of ``cls.call``."""
+    return tuple(list(inspect.signature(cls.call).parameters)[1:])
+
+
+def flags_by_name(names, args, kwargs):
+    """``training`` and ``mask`` given by position, as keywords."""
+    given = dict(zip(names, args, strict=False))
+    flags = {name: given[name] for name in ("training", "mask") if name in given}
+    return tuple(a for i, a in enumerate(args) if names[i : i + 1] not in [(f,) for f in flags]), kwargs | flags
+
+
+def shape_of(leaf):
+    """The shape of a tensor or symbolic tensor, None for other values; within a meta run the batch axis is None."""
+    shape = getattr(leaf, "shape", None)
+    if shape is None:
+        return None
+    shape = tuple(shape)
+    return (None, *shape[1:]) if shape and infer.running.get() else shape
+
+
+def masks_of(inputs):
+    """The masks on ``inputs``, in their structure, or None if there is none."""
+    if not tree.is_nested(inputs):
+        return getattr(inputs, "_keras_mask", None)
+    masks = tree.map_structure(lambda leaf: getattr(leaf, "_keras_mask", None), inputs)
+    return masks if any(mask is not None for mask in tree.flatten(masks)) else None
