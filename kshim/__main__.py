@@ -5,4 +5,4 @@ import sys
 from kshim.shim import cli
 
 if __name__ == "__main__":
-    sys.exit(cli.main(sys.argv[1:]))
+    sys.exit(cli.main())

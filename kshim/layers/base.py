@@ -479,17 +479,10 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
     def _mode(self, kwargs):
         """An explicit ``training=`` holds for the call and everything below it; None means the module's own flag."""
-        training = kwargs.get("training")
-        if training is None or "training" not in kwargs:
-            kwargs.pop("training", None)
+        training = kwargs.pop("training", None)
+        if training is None or bool(training) == self.training:
             return contextlib.nullcontext()
-        if "training" not in calling.parameters(type(self)):
-            kwargs.pop("training")
-        elif not isinstance(training, torch.Tensor):
-            kwargs["training"] = training = bool(training)
-        return (
-            contextlib.nullcontext() if bool(training) == self.training else calling.training_mode(self, bool(training))
-        )
+        return calling.training_mode(self, bool(training))
 
     def _precision(self):
         policy = self.dtype_policy

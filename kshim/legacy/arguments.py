@@ -19,9 +19,9 @@ NOTHING: Mapping[str, Any] = {}
 
 
 class When(NamedTuple):
-    """A test of the positional argument at ``index``."""
+    """A test of the positional argument at ``position``."""
 
-    index: int
+    position: int
     test: Callable
 
 
@@ -333,7 +333,8 @@ FUNCTIONS = {
         Row(positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor"), when=When(1, _is_shape)),
         Row(until="2.3.1", positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor")),
         Row(
-            since="tf.keras", until="tf.keras",
+            since="tf.keras",
+            until="tf.keras",
             positions=("shape", "batch_size", "name", "dtype", "sparse", "tensor", "ragged"),
         ),
         Row(renamed={"input_dtype": "dtype", "batch_input_shape": "batch_shape"}),

@@ -4,9 +4,11 @@
 """
 
 import sys
+from typing import Any
 
 from kshim import activations, constraints, optimizers, regularizers
 from kshim.callbacks import base as callbacks
+from kshim.core.registry import Registry
 from kshim.legacy import arguments, functions, translate
 
 # module -> old name -> today's name there
@@ -19,7 +21,7 @@ ALIASES = {
 }  # fmt: skip
 
 # module -> name -> what follows the dialect
-BY_DIALECT = {
+BY_DIALECT: dict[str, dict[str, Any]] = {
     "activations": {"hard_sigmoid": functions.hard_sigmoid},
     "regularizers": {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2},
     "utils": {"to_categorical": functions.to_categorical},
@@ -35,7 +37,7 @@ TWINS = {
 }  # fmt: skip
 
 # what strings may say, beside today's names
-STRINGS = (
+STRINGS: tuple[tuple[Registry, dict[str, Any]], ...] = (
     (activations.REGISTRY, {"hard_sigmoid": functions.hard_sigmoid}),
     (regularizers.REGISTRY, {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2}),
     (constraints.REGISTRY, {"maxnorm": constraints.MaxNorm, "nonneg": constraints.NonNeg,
@@ -72,10 +74,10 @@ def _replace_elsewhere(module, name, old, new):
 
 def attach():
     """Write all rows whose module is on a floor below."""
-    for registry, names in STRINGS:
-        registry.add(**names)
-    for cls, names in ATTRIBUTES.items():
-        for old, new in names.items():
+    for registry, strings in STRINGS:
+        registry.add(**strings)
+    for cls, attributes in ATTRIBUTES.items():
+        for old, new in attributes.items():
             setattr(cls, old, _alias(new))
     callbacks.TWINS.update(TWINS)
     for place in {*ALIASES, *BY_DIALECT, *(key.split(".")[0] for key in arguments.FUNCTIONS)} - {"utils"}:
@@ -91,5 +93,3 @@ def _alias(name):
         setattr(self, name, value)
 
     return property(get, put, doc=f"``{name}``, by its older name.")
-
-

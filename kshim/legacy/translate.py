@@ -15,7 +15,7 @@ class Rules(NamedTuple):
     """The rows that hold for one name in one dialect, and the names that set them off."""
 
     title: str
-    parameters: tuple  # today's positional order; None where it takes *args
+    parameters: tuple | None  # today's positional order; None where it takes *args
     defaults_today: dict
     positions: tuple  # rows with positions, in order
     rows: tuple
@@ -116,7 +116,7 @@ class Rules(NamedTuple):
 def _fits(row, args):
     if row.when is None:
         return bool(args)
-    return len(args) > row.when.index and row.when.test(args[row.when.index])
+    return len(args) > row.when.position and row.when.test(args[row.when.position])
 
 
 def _warn(message):
@@ -140,7 +140,10 @@ def _rules(title, function, row_lists):
     order = None
     if not any(p.kind is p.VAR_POSITIONAL for p in parameters):
         order = tuple(p.name for p in parameters if p.kind is not p.VAR_KEYWORD)
-    positions, rows, defaults, triggers = [], [], {}, set()
+    positions: list = []
+    rows: list = []
+    defaults: dict = {}
+    triggers: set = set()
     for given_rows, is_own in row_lists:
         for row in given_rows:
             if not settings.holds(row.since, row.until):

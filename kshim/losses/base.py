@@ -45,7 +45,9 @@ class Loss(Configurable):
             y_true, y_pred = y_true.to(getattr(torch, self.dtype)), y_pred.to(getattr(torch, self.dtype))
         values, mask = self.call(y_true, y_pred), getattr(y_pred, "_keras_mask", None)
         own = getattr(values, "_keras_mask", None)
-        return reduce(values, sample_weight, mask if own is None else own if mask is None else mask & own, self.reduction)
+        if own is not None:
+            mask = own if mask is None else mask & own
+        return reduce(values, sample_weight, mask, self.reduction)
 
 
 def as_tensor(value):

@@ -2,14 +2,14 @@
 
 import torch
 
-from kshim.losses.base import as_tensor, same_rank
+from kshim.losses.base import as_tensor, same_ranks
 from kshim.metrics.base import MeanMetricWrapper
 
 
 def accuracy(y_true, y_pred):
     """1 where the two are equal, else 0, elementwise."""
-    y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
-    return (same_rank(y_true, y_pred) == y_pred).float()
+    y_true, y_pred = same_ranks(as_tensor(y_true), as_tensor(y_pred))
+    return (y_true == y_pred).float()
 
 
 def binary_accuracy(y_true, y_pred, threshold=0.5):
@@ -20,8 +20,8 @@ def binary_accuracy(y_true, y_pred, threshold=0.5):
         y_pred: probabilities.
         threshold: a float.
     """
-    y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
-    return (same_rank(y_true, y_pred) == (y_pred > threshold)).float()
+    y_true, y_pred = same_ranks(as_tensor(y_true), as_tensor(y_pred))
+    return (y_true == (y_pred > threshold)).float()
 
 
 def categorical_accuracy(y_true, y_pred):

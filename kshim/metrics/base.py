@@ -111,13 +111,14 @@ class Mean(Metric):
         if mask is not None:
             kept = broadcast_weight(mask, values)
             sample_weight = kept if sample_weight is None else broadcast_weight(sample_weight, values) * kept
+        share = len(values) / max(values.numel(), 1) if values.dim() > 1 else 1  # a sample counts once, however long
         if sample_weight is None:
-            self.total.add_(values.sum())
-            self.count.add_(values.numel())
+            self.total.add_(values.sum(), alpha=share)
+            self.count.add_(len(values) if values.dim() else 1)
             return
         weight = broadcast_weight(_mean_to_rank(as_tensor(sample_weight), values), values)
-        self.total.add_((values * weight).sum())
-        self.count.add_(weight.expand_as(values).sum())
+        self.total.add_((values * weight).sum(), alpha=share)
+        self.count.add_(weight.expand_as(values).sum(), alpha=share)
 
     def result(self):
         return torch.where(self.count == 0, 0.0, self.total / self.count)

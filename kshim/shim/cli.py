@@ -25,8 +25,9 @@ Runs a Keras script of any generation, unchanged, on PyTorch.
 """
 
 
-def main(argv):
+def main(argv=None):
     """Run the command line ``argv`` (without the program's name); returns an exit code where the script gives none."""
+    argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):
         print(_usage(), end="")
         return 0 if argv else 2
@@ -81,8 +82,8 @@ def _run(dialect, quiet, module, argv):
         print(f"kshim: can't open file {os.path.abspath(target)!r}: No such file or directory", file=sys.stderr)
         return 2
     as_package = not module and (os.path.isdir(target) or zipfile.is_zipfile(target))
-    if not module:
-        _first_on_path(os.path.abspath(target) if as_package else os.path.dirname(os.path.realpath(target)))
+    folder = os.getcwd() if module else target if as_package else os.path.dirname(os.path.realpath(target))
+    _first_on_path(os.path.abspath(folder))
     sys.argv[:] = argv
     try:
         find = _module if module else _package if as_package else _file

@@ -5,7 +5,7 @@ import inspect
 import torch
 
 from kshim import losses, metrics
-from kshim.core import checks, settings, tree
+from kshim.core import checks, dtypes, settings, tree
 from kshim.losses.base import as_tensor, broadcast_weight
 from kshim.metrics.accuracy import accuracy_for
 from kshim.metrics.base import Mean, MeanMetricWrapper, Metric
@@ -69,12 +69,15 @@ class CompiledLoss:
         self.means = [Mean(f"{name}_loss") for _, _, _, name in self.parts] if len(self.parts) > 1 else []
         self.single = self.parts[0][1] if len(self.parts) == 1 and not several and self.parts[0][2] == 1 else None
 
-    def wants_integers(self, index):
-        """Whether output ``index`` has labels that stay integers (class indices)."""
+    def dtype_of_integers(self, index):
+        """The torch dtype that the loss of output ``index`` wants integer targets in."""
         own = [fn for i, fn, _, _ in self.parts if i == index]
-        return any(
-            getattr(fn, "fn", None) is losses.sparse_categorical_crossentropy or isinstance(fn, TorchLoss) for fn in own
-        )
+        indices = any(
+            fn.takes_indices if isinstance(fn, TorchLoss)
+            else getattr(fn, "fn", None) is losses.sparse_categorical_crossentropy
+            for fn in own
+        )  # fmt: skip
+        return torch.int64 if indices else dtypes.TORCH[settings.floatx()]
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The weighted sum of the losses of structures with one entry for each output."""
@@ -106,6 +109,11 @@ class TorchLoss:
 
     def __init__(self, module):
         self.module, self.name = module, type(module).__name__
+        # Of torch's own losses these take class indices; what a user's loss takes is the user's to know.
+        own = type(module).__module__ == torch.nn.MSELoss.__module__
+        self.takes_indices = not own or isinstance(
+            module, (torch.nn.NLLLoss, torch.nn.CrossEntropyLoss, torch.nn.MultiMarginLoss, torch.nn.MultiLabelMarginLoss)
+        )
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         if not y_true.is_floating_point() and y_true.dim() == y_pred.dim() and y_true.shape[-1] == 1 < y_pred.shape[-1]:
@@ -189,11 +197,13 @@ class CompiledMetrics:
 
     def __init__(self, given, weighted, names):
         self.parts = []
+        taken: dict = {}
         for wanted, takes_weights in ((given, False), (weighted, True)):
             for i, own in enumerate(_metrics_by_output(wanted, names)):
                 for identifier in own:
                     metric = metric_object(identifier)
-                    name = metric.name if len(names) == 1 else f"{names[i]}_{metric.name}"
+                    prefix = "" if len(names) == 1 else f"{names[i]}_"
+                    name = _log_name(prefix, metric.name, takes_weights, taken)
                     self.parts.append((i, metric, name, takes_weights))
         self.flat = len(names) == 1
 
@@ -224,6 +234,15 @@ class CompiledMetrics:
             value = metric.result() if hasattr(metric, "result") else metric.compute()
             found.update(value if isinstance(value, dict) else {name: value})
         return found
+
+
+def _log_name(prefix, name, weighted, taken):
+    """``name`` in the logs: ``weighted_`` stands before it, or a number after it, where it is ``taken`` already."""
+    if weighted and prefix + name in taken:
+        name = f"weighted_{name}"
+    name = prefix + name
+    number = taken[name] = taken.get(name, -1) + 1
+    return f"{name}_{number}" if number else name
 
 
 def _metrics_by_output(given, names):

@@ -146,7 +146,7 @@ class Trainer:
             validation_data = arrays.in_steps(validation_data, validation_steps, "validation_steps")
         data = self._data(x, y, sample_weight, batch_size, shuffle)
         self._prepare(next(iter(_peek(data)))[0])
-        data = arrays.in_steps(data, steps_per_epoch, "steps_per_epoch")
+        data = arrays.in_steps(data, steps_per_epoch, "steps_per_epoch", goes_on=True)
         callbacks = _callback_list(callbacks, self, verbose, add_history=True, epochs=epochs, steps=data.steps)
         self.stop_training = False
         self._drop_gradients()
@@ -272,10 +272,14 @@ class Trainer:
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def train_step(self, data):
-        """One update on ``(x, y, sample_weight)``; a subclass may write its own and return a dict of logs."""
-        raise NotImplementedError("Trainer.train_step is what a subclass writes; fit runs its own step otherwise.")
+        """One update on ``(x, y, sample_weight)``; returns the logs. A subclass may write its own, and call this one."""
+        self._compiled_train_step()(*_unpacked(data))
+        return self._compiled_logs()
 
-    test_step = train_step
+    def test_step(self, data):
+        """Loss and metrics of ``(x, y, sample_weight)``, as ``train_step``."""
+        self._compiled_test_step()(*_unpacked(data))
+        return self._compiled_logs()
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The scalar to minimise: the compiled loss, plus what layers and regularizers add."""
@@ -292,9 +296,12 @@ class Trainer:
         return loss
 
     def _train_step_function(self):
-        """The step, with everything it needs in locals: ``step(x, y, sample_weight)``."""
-        if type(self).train_step is not Trainer.train_step:
-            return self._own_step(self.train_step)
+        """The step that trains: ``step(x, y, sample_weight)``."""
+        overridden = type(self).train_step is not Trainer.train_step
+        return self._own_step(self.train_step) if overridden else self._compiled_train_step()
+
+    def _compiled_train_step(self):
+        """The step of what was compiled, with everything it needs in locals."""
         optimizer = self.optimizer
         ours = isinstance(optimizer, optimizers.Optimizer)
         loss_of, metrics, mean = self._compiled_loss, self._compiled_metrics, self._loss_mean
@@ -327,9 +334,10 @@ class Trainer:
         return step
 
     def _test_step_function(self):
-        if type(self).test_step is not Trainer.test_step:
-            return self._own_step(self.test_step)
+        overridden = type(self).test_step is not Trainer.test_step
+        return self._own_step(self.test_step) if overridden else self._compiled_test_step()
 
+    def _compiled_test_step(self):
         forward = self.fast_forward()
 
         def step(x, y, sample_weight):
@@ -373,6 +381,9 @@ class Trainer:
         """The results so far, still on the device."""
         if "_own_logs" in self.__dict__:
             return dict(self._own_logs)
+        return self._compiled_logs()
+
+    def _compiled_logs(self):
         found = {"loss": self._loss_mean.result()}
         found |= {mean.name: mean.result() for mean in self._compiled_loss.means}
         return found | self._compiled_metrics.results()
@@ -430,9 +441,9 @@ class Trainer:
         return self._target(0, y)
 
     def _target(self, index, y):
-        if y is None or y.is_floating_point() or y.is_complex() or self._compiled_loss.wants_integers(index):
+        if y is None or y.is_floating_point() or y.is_complex():
             return y
-        return y.to(torch.get_default_dtype())
+        return y.to(self._compiled_loss.dtype_of_integers(index))
 
     def _data(self, x, y, sample_weight, batch_size, shuffle):
         batch_size = 32 if batch_size is None else batch_size
@@ -510,6 +521,11 @@ def _callback_list(callbacks, model, verbose, add_history=False, **params):
 def _peek(data):
     """One batch of the first row, for building; no order is drawn."""
     yield data._pack([leaf[:1] for leaf in data.leaves])
+
+
+def _unpacked(data):
+    """``data`` of a step as ``(x, y, sample_weight)``, None for what is not there."""
+    return (*data, None, None)[:3] if isinstance(data, tuple) else (data, None, None)
 
 
 def _validates(epoch, frequency):

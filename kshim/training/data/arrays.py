@@ -121,34 +121,35 @@ def class_weights_to_sample_weights(y, class_weight):
     return weights
 
 
-def in_steps(data, count, name):
+def in_steps(data, count, name, goes_on=False):
     """``data`` in epochs of ``count`` batches; as it is for None and 0.
 
     Args:
         name: what the user calls ``count``, for messages.
+        goes_on: whether an epoch begins where the one before ended.
 
     Raises: ValueError if ``count`` is no int, or below 0.
     """
     if count is not None and (checks.as_int(count) is None or count < 0):
         raise ValueError(f"Expected `{name}` to be an int above 0, or None. Received: {name}={count!r}.")
-    return Steps(data, int(count), name) if count else data
+    return Steps(data, int(count), name, goes_on) if count else data
 
 
 class Steps:
-    """Epochs of ``steps`` batches, each going on where the one before ended; passes over the data follow each other.
+    """Epochs of ``steps`` batches; the arguments are those of ``in_steps``.
 
-    An epoch that meets the end of a pass before its last batch ends there, with a warning.
+    An epoch that meets the end of the data before its last batch ends there, with a warning.
 
     Source: Keras 3 ``trainers/epoch_iterator.py``.
     """
 
-    def __init__(self, data, steps, name):
-        self.data, self.steps, self.name = data, steps, name
+    def __init__(self, data, steps, name, goes_on):
+        self.data, self.steps, self.name, self.goes_on = data, steps, name, goes_on
         self._rest, self._left = None, 0
 
     def epoch(self):
         """The batches of one epoch, as those of ``data``."""
-        if self._left == 0:
+        if self._left == 0 or not self.goes_on:
             self._rest, self._left = self.data.epoch(), self.data.steps
         for _ in range(self.steps):
             if self._left == 0:

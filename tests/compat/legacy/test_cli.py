@@ -32,7 +32,8 @@ def folder(tmp_path):
 
 
 SCRIPTS = {
-    "main": "import sys, helper\nprint(__name__, __file__, __spec__, __package__, sys.argv, sys.path[0], helper.value)\n"
+    "main": "import sys, helper\n"
+            "print(__name__, __file__, __spec__, __package__, sys.argv, sys.path[0], helper.value)\n"
             "print([n for n in dir() if not n.startswith('__')], type(__loader__).__name__, __builtins__)\n"
             "print(sys.modules['__main__'].__dict__ is globals())",
     "pickle": "import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))))",
@@ -58,7 +59,9 @@ def test_as_python_itself(name, folder):
     assert (ours.returncode, ours.stdout, ours.stderr) == (plain.returncode, plain.stdout, plain.stderr)
 
 
-@pytest.mark.parametrize("arguments", [["-m", "pack", "x"], ["-m", "pack.part"], ["-m", "nope"], ["pack", "y"]], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [["-m", "pack", "x"], ["-m", "pack.part"], ["-m", "nope"], ["pack", "y"]], ids=str
+)
 def test_modules_as_python_itself(arguments, folder):
     ours, plain = run(arguments, folder), run(arguments, folder, ())
     assert (ours.returncode, ours.stdout, ours.stderr) == (plain.returncode, plain.stdout, plain.stderr)
@@ -126,7 +129,11 @@ MARKED = [
     ("import tensorflow as tf\ntf.keras.layers.Dense(3)", "tf.keras", "s.py:2"),
     ("from tensorflow import keras", "tf.keras", "tensorflow.keras"),
     ("from keras.models import Graph", "0.3.3", "keras.models.Graph"),
-    ("from keras.models import Sequential\nSequential().fit(1, 2, show_accuracy=True)", "0.3.3", "s.py:2 has show_accuracy="),
+    (
+        "from keras.models import Sequential\nSequential().fit(1, 2, show_accuracy=True)",
+        "0.3.3",
+        "s.py:2 has show_accuracy=",
+    ),
     ("from keras.layers import Dense\nDense(output_dim=3)", "1.2.2", "s.py:2 has output_dim="),
     ("from keras.layers import Embedding\nEmbedding(input_dim=3, output_dim=3)", "3", "nothing"),
     ("from keras.objectives import mse", "1.2.2", "keras.objectives"),
@@ -169,7 +176,8 @@ def test_own_modules_are_read_too(tmp_path):
         ("keras==0.3.1", "0.3.3"), ("Keras==1.0.8", "1.2.2"), ("keras==2.0.6", "2.0.8"), ("keras == 2.1.6", "2.2.4"),
         ("keras==2.2.4", "2.2.4"), ("keras==2.3.0", "2.3.1"), ("keras~=2.11.0", "tf.keras"), ("keras==3.4", "3"),
         ("tf_keras==2.16.0", "tf.keras"), ("tensorflow==2.4.1", "tf.keras"), ("tensorflow==2.17.0", "3"),
-        ("tensorflow-gpu[and-cuda]==2.3", "tf.keras"), ("tensorflow==1.15", "3"), ("keras>=2", "3"), ("keras-tuner==1.0", "3"),
+        ("tensorflow-gpu[and-cuda]==2.3", "tf.keras"), ("tensorflow==1.15", "3"), ("keras>=2", "3"),
+        ("keras-tuner==1.0", "3"),
     ],
 )  # fmt: skip
 def test_pins(line, dialect, tmp_path):

@@ -110,13 +110,13 @@ MISSING = [
     ("from keras.layers import Densee", ImportError, r"keras\.layers\.Densee yet\. Did you mean 'Dense'\?"),
     ("import keras; keras.layers.Foo", AttributeError, r"^kshim has no keras\.layers\.Foo yet\.$"),
     ("import keras; keras.layers.Densee", AttributeError, "Did you mean 'Dense'"),
-    ("import kshim as keras; keras.layers.Densee", AttributeError, r"no keras\.layers\.Densee yet\. Did you mean 'Dense'"),
+    ("import kshim as keras; keras.layers.Densee", AttributeError, r"keras\.layers\.Densee yet\. Did you mean 'Dense'"),
     ("import kshim as keras; keras.foo", AttributeError, r"kshim has no keras\.foo yet"),
     ("import keras.foo", ModuleNotFoundError, r"^kshim has no keras\.foo yet\.$"),
     ("import keras.layers.foo", ModuleNotFoundError, r"kshim has no keras\.layers\.foo yet"),
     ("from keras.foo import x", ModuleNotFoundError, r"kshim has no keras\.foo yet"),
     ("import keras; keras.foo", AttributeError, r"kshim has no keras\.foo yet"),
-    ("import keras.backend as K; K.meen", AttributeError, r"kshim has no keras\.backend\.meen yet\. Did you mean 'mean'"),
+    ("import keras.backend as K; K.meen", AttributeError, r"no keras\.backend\.meen yet\. Did you mean 'mean'"),
     ("from keras.backend import placeholder", ImportError, r"kshim has no keras\.backend\.placeholder yet"),
     ("from tensorflow.keras.layers import Foo", ImportError, r"kshim has no keras\.layers\.Foo yet"),
     ("import tensorflow as tf; tf.reduce_mean", AttributeError,
@@ -142,7 +142,7 @@ def test_hasattr_and_dir(installed):
 
 
 def test_importing_a_path_writes_nothing_into_kshim(installed):
-    import keras.layers.core  # noqa: F401
+    import keras.layers.core
     import keras.utils.np_utils  # noqa: F401
 
     assert kshim.layers.core.__name__ == "kshim.layers.core" and not hasattr(kshim.utils, "np_utils")
@@ -175,7 +175,9 @@ def test_threads_import_at_once(installed):
 
     def load():
         barrier.wait()
-        found.append(run("from keras.layers.core import Dense; import keras.utils.np_utils, tensorflow.keras.models")["Dense"])
+        found.append(
+            run("from keras.layers.core import Dense; import keras.utils.np_utils, tensorflow.keras.models")["Dense"]
+        )
 
     threads = [threading.Thread(target=load) for _ in range(8)]
     for thread in threads:

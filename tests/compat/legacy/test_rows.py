@@ -52,7 +52,7 @@ def test_its_range_is_in_order(key, row):
     versions = settings.VERSIONS
     since, until = row.since or versions[0], row.until or versions[-1]
     assert versions.index(since) <= versions.index(until)
-    if row.positions and row.when is None or row.defaults:
+    if (row.positions and row.when is None) or row.defaults:
         assert row.since or row.until, "what means different things needs a range"
 
 

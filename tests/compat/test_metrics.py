@@ -1,0 +1,281 @@
+"""Every metric against the real Keras 3: properties over the rows of ``cases/metrics.py``."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from cases import array, assert_close, assert_covered, public_classes, same_config
+from cases.metrics import CASES, NO_CASE, TARGETS, VALUES
+
+import kshim
+from kshim import metrics
+from kshim.metrics.accuracy import accuracy_for
+
+every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+UNEVEN = (3, 1, 2, 99)  # rows of the batches
+
+
+def make(k, case, **more):
+    return getattr(k.metrics, case.cls)(**case.arguments, **more)
+
+
+def batches(case):
+    """Targets and predictions, in uneven batches."""
+    start, (y_true, y_pred) = 0, TARGETS[case.targets]
+    for size in UNEVEN:
+        if start < len(y_pred):
+            yield torch.tensor(y_true[start : start + size]), torch.tensor(y_pred[start : start + size])
+        start += size
+
+
+def weights_for(y_pred, form):
+    count = torch.arange(len(y_pred)) % 3
+    if form == "column":
+        return count[:, None].float()
+    if form == "steps":
+        return (torch.arange(y_pred.shape[0] * y_pred.shape[1]) % 4).reshape(y_pred.shape[:2]).float()
+    return {"none": None, "rows": count.float(), "integers": count, "zeros": torch.zeros(len(y_pred))}[form]
+
+
+def test_every_metric_has_a_row():
+    assert_covered(public_classes(metrics, metrics.Metric), {case.cls for case in CASES}, NO_CASE)
+
+
+@every
+def test_function_is_keras(case, keras3):
+    module = keras3.src.metrics.accuracy_metrics
+    for y_true, y_pred in batches(case):
+        ours = getattr(metrics, case.fn)(y_true, y_pred, **case.arguments)
+        assert_close(ours, getattr(module, case.fn)(y_true, y_pred, **case.arguments), 0)
+
+
+@every
+@pytest.mark.parametrize("form", ["none", "rows", "column", "integers", "zeros", "steps"])
+def test_streaming_is_keras(case, form, keras3):
+    """Over uneven batches, the result after each; then again after a reset."""
+    ours, theirs = make(kshim, case), make(keras3, case)
+    assert float(ours.result()) == 0
+    for _ in range(2):
+        for y_true, y_pred in batches(case):
+            if form == "steps" and y_pred.dim() < 3:
+                return  # as column
+            weight = weights_for(y_pred, form)
+            assert_close(ours(y_true, y_pred, weight), theirs(y_true, y_pred, weight), 1e-6)
+        ours.reset_state(), theirs.reset_state()
+        assert float(ours.result()) == 0
+
+
+@every
+@pytest.mark.parametrize("form", ["none", "rows", "steps"])
+def test_mask_is_keras(case, form, keras3):
+    ours, theirs = make(kshim, case), make(keras3, case)
+    for y_true, y_pred in batches(case):
+        shape = y_pred.shape[:-1]
+        fits = len(shape) == (2 if form == "steps" else 1)
+        if not shape or (form != "none" and not fits):
+            return
+        y_pred._keras_mask = torch.arange(shape.numel()).reshape(shape) % 3 != 1
+        weight = weights_for(y_pred, form)
+        assert_close(ours(y_true, y_pred, weight), theirs(y_true, y_pred, weight), 1e-6)
+
+
+@every
+def test_config_is_keras_and_comes_back(case, keras3):
+    for more in ({}, {"name": "it", "dtype": "float64"}):
+        ours, theirs = make(kshim, case, **more), make(keras3, case, **more)
+        assert ours.name == theirs.name and ours.dtype == theirs.dtype
+        config = ours.get_config()
+        assert same_config(config, theirs.get_config())
+        y_true, y_pred = next(batches(case))
+        for again in (type(ours).from_config(config), metrics.deserialize(metrics.serialize(ours))):
+            assert again.get_config() == config
+            assert_close(again(y_true, y_pred), make(kshim, case, **more)(y_true, y_pred), 0)
+
+
+@every
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda metric: pickle.loads(pickle.dumps(metric))],
+                         ids=["deepcopy", "pickle"])  # fmt: skip
+def test_copies_go_on_alone(case, copied):
+    metric, (first, *others) = make(kshim, case), list(batches(case))
+    metric.update_state(*first)
+    twin, before = copied(metric), metric.result().clone()
+    for batch in others:
+        twin.update_state(*batch)
+    assert_close(metric.result(), before, 0)
+    for batch in others:
+        metric.update_state(*batch)
+    assert_close(metric.result(), twin.result(), 0)
+
+
+@every
+def test_state_is_keras(case, keras3):
+    ours, theirs = make(kshim, case), make(keras3, case)
+    assert [v.name for v in ours.variables] == [v.name for v in theirs.variables]
+    for batch in batches(case):
+        ours.update_state(*batch), theirs.update_state(*batch)
+    for got, expected in zip(ours.variables, theirs.variables, strict=True):
+        assert_close(got, expected.value)
+    assert not any(v.requires_grad for v in ours.variables)
+
+
+@every
+def test_arrays_are_taken(case):
+    y_true, y_pred = TARGETS[case.targets]
+    assert_close(make(kshim, case)(y_true, y_pred), make(kshim, case)(torch.tensor(y_true), torch.tensor(y_pred)), 0)
+
+
+def test_updates_take_no_gradient():
+    metric = metrics.BinaryAccuracy()
+    metric.update_state(torch.ones(3, 1), torch.ones(3, 1, requires_grad=True))
+    metrics.Mean().update_state(torch.ones(3, requires_grad=True) * 2)
+    assert not metric.result().requires_grad
+
+
+# ---------- Mean
+
+
+@pytest.mark.parametrize("values", VALUES)
+@pytest.mark.parametrize("form", ["none", "rows", "column", "all", "scalar"])
+def test_mean_is_keras(values, form, keras3):
+    ours, theirs = metrics.Mean(), keras3.metrics.Mean()
+    assert ours.name == theirs.name == "mean" and ours.get_config() == theirs.get_config()
+    for rows in (slice(0, 4), slice(4, 5), slice(5, 7)):
+        batch = torch.tensor(VALUES[values][rows])
+        weight = {"none": None, "rows": torch.arange(1.0, len(batch) + 1), "all": batch**2, "scalar": torch.tensor(2.0),
+                  "column": torch.arange(1.0, len(batch) + 1)[:, None]}[form]  # fmt: skip
+        if (form == "column" and batch.dim() > 2) or (form == "scalar" and batch.dim() > 1):
+            return
+        ours.update_state(batch, weight), theirs.update_state(batch, weight)
+        assert_close(ours.result(), theirs.result())
+
+
+def test_mean_of_sequences_of_several_lengths(keras3):
+    """A sample counts once, however long."""
+    ours, theirs = metrics.Mean(), keras3.metrics.Mean()
+    for length in (2, 5):
+        batch = torch.full((3, length), float(length))
+        ours.update_state(batch), theirs.update_state(batch)
+    assert_close(ours.result(), theirs.result())
+    assert float(ours.result()) == 3.5
+
+
+@pytest.mark.parametrize("value", [3, 2.5, [1.0, 2.0], np.float64(3), np.ones(3), torch.tensor(4)])
+def test_mean_of_anything(value, keras3):
+    ours, theirs = metrics.Mean(), keras3.metrics.Mean()
+    ours.update_state(value), theirs.update_state(value)
+    assert_close(ours.result(), theirs.result())
+
+
+# ---------- which accuracy
+
+
+@pytest.mark.parametrize(("y_true", "y_pred", "name"), [
+    ((None, 1), (None, 1), "binary_accuracy"), ((None,), (None, 1), "binary_accuracy"),
+    ((None, 3), (None, 3), "categorical_accuracy"), ((None, 1), (None, 3), "sparse_categorical_accuracy"),
+    ((None,), (None, 3), "sparse_categorical_accuracy"), ((None, 5), (None, 5, 3), "sparse_categorical_accuracy"),
+    ((None, 5, 1), (None, 5, 3), "sparse_categorical_accuracy"), ((None, 5, 3), (None, 5, 3), "categorical_accuracy"),
+    ((None, 5, 1), (None, 5, 1), "binary_accuracy"),
+])  # fmt: skip
+def test_accuracy_by_shape_is_keras(y_true, y_pred, name, keras3):
+    shaped = [np.zeros([2 if size is None else size for size in shape], "float32") for shape in (y_true, y_pred)]
+    found = keras3.src.trainers.compile_utils.get_metric("accuracy", *map(torch.tensor, shaped))
+    assert accuracy_for(y_true, y_pred).__name__ == name
+    assert found.name == "accuracy" and found._fn.__name__ == name
+
+
+# ---------- names, users' metrics
+
+
+@pytest.mark.parametrize("name", ["Accuracy", "BinaryAccuracy", "binary_accuracy", "CategoricalAccuracy",
+                                  "categorical_accuracy", "SparseCategoricalAccuracy", "sparse_categorical_accuracy",
+                                  "Mean", "mse", "MAE", "mean_squared_error", "binary_crossentropy",
+                                  "categorical_crossentropy", "sparse_categorical_crossentropy"])  # fmt: skip
+def test_get_by_name_is_keras(name, keras3):
+    ours, theirs = metrics.get(name), keras3.metrics.get(name)
+    for found, base in ((ours, metrics.Metric), (theirs, keras3.metrics.Metric)):
+        assert isinstance(found, base) or callable(found)
+    y_true, y_pred = (torch.tensor(t) for t in TARGETS["classes" if "sparse" in name.lower() else "one_hot"])
+    if name != "Mean":
+        ours, theirs = (float(array(fn(y_true, y_pred)).mean()) for fn in (ours, theirs))
+        assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+def test_get_others():
+    assert metrics.get(None) is None
+    metric = metrics.Mean()
+    assert metrics.get(metric) is metric
+    assert metrics.get(len) is len
+    assert isinstance(metrics.get(metrics.Mean), metrics.Mean)
+    with pytest.raises(ValueError, match=r"Unknown metric.*Did you mean 'binary_accuracy'"):
+        metrics.get("binary_acuracy")
+    with pytest.raises(ValueError, match=r"`threshold` to be in \(0, 1\). Received: threshold=2"):
+        metrics.BinaryAccuracy(threshold=2)
+
+
+def test_a_function_as_a_metric(keras3):
+    def distance(y_true, y_pred, by=1.0):
+        return abs(y_true - y_pred) * by
+
+    ours, theirs = (k.metrics.MeanMetricWrapper(distance, name="it", by=3.0) for k in (kshim, keras3))
+    y_true, y_pred = (torch.tensor(t) for t in TARGETS["binary_several"])
+    for weight in (None, torch.arange(7.0), torch.arange(21.0).reshape(7, 3)):
+        assert_close(ours(y_true, y_pred, weight), theirs(y_true, y_pred, weight))
+    assert metrics.MeanMetricWrapper(distance).name == "distance"
+
+
+def test_a_metric_of_the_user(keras3):
+    """As in Keras' documentation: state by ``add_variable`` and ``assign``."""
+
+    def of(k):
+        class TruePositives(k.metrics.Metric):
+            def __init__(self, name="true_positives", **kwargs):
+                super().__init__(name=name, **kwargs)
+                self.true_positives = self.add_variable(shape=(), initializer="zeros", name="hits")
+                self.largest = self.add_weight(shape=(2,), initializer="ones", name="largest")
+
+            def update_state(self, y_true, y_pred, sample_weight=None):
+                hits = ((y_true == 1) & (y_pred > 0.5)).float()
+                if sample_weight is not None:
+                    hits = hits * sample_weight
+                self.true_positives.assign(self.true_positives + hits.sum())
+                self.largest.assign_add(torch.ones(2))
+
+            def result(self):
+                return self.true_positives + self.largest.value[0]
+
+        return TruePositives
+
+    ours, theirs = (of(k)() for k in (kshim, keras3))
+    for _ in range(2):
+        for metric in (ours, theirs):
+            for y_true, y_pred in batches(CASES[2]):
+                metric.update_state(y_true, y_pred, sample_weight=2.0)
+        assert_close(ours.result(), theirs.result())
+        assert [v.name for v in ours.variables] == ["hits", "largest"] == [v.name for v in theirs.variables]
+        ours.reset_state(), theirs.reset_state()
+        # Keras resets to zeros, kshim to what the state began with.
+        assert float(ours.true_positives) == 0
+    assert ours.get_config() == {"name": "true_positives", "dtype": "float32"} == theirs.get_config()
+
+
+def test_a_metric_function_that_returns_a_dict():
+    def spread(y_true, y_pred):
+        error = y_true - y_pred
+        return {"low": error.min(), "high": error.max()}
+
+    model = kshim.Sequential([kshim.Input((2,)), kshim.layers.Dense(1, kernel_initializer="zeros")])
+    model.compile("sgd", "mse", metrics=[spread, "mae"])
+    y = np.arange(10.0)[:, None]
+    logs = model.evaluate(np.zeros((10, 2)), y, batch_size=5, verbose=0, return_dict=True)
+    # The mean over the batches 0..4 and 5..9.
+    assert logs == {"loss": pytest.approx(28.5), "low": 2.5, "high": 6.5, "mae": 4.5}
+
+
+def test_metric_without_its_methods():
+    metric = metrics.Metric(name="it")
+    with pytest.raises(NotImplementedError, match=r"Metric 'it': expected an `update_state"):
+        metric.update_state(1)
+    with pytest.raises(NotImplementedError, match=r"Metric 'it': expected a `result"):
+        metric.result()
