@@ -30,7 +30,7 @@ class Metric(Configurable):
 
     @translated
     def add_variable(self, shape=(), initializer="zeros", dtype=None, aggregation="sum", name=None):
-        """A piece of state: a ``Variable`` without gradient, reset by ``reset_state`` to its first value.
+        """A piece of state: a ``Variable`` without gradient, set to zeros by ``reset_state``.
 
         Args:
             shape: tuple of ints.
@@ -44,7 +44,6 @@ class Metric(Configurable):
             value = torch.as_tensor(initializers.get(initializer)(tuple(shape), dtype=dtype))
             variable = Variable(value.clone(), trainable=False, name=name or "variable")
         variable._path = f"{self.name}/{variable.name}"
-        variable.first_value = value
         self._variables.append(variable)
         return variable
 
@@ -63,10 +62,9 @@ class Metric(Configurable):
         return self
 
     def reset_state(self):
-        """The state as it began."""
-        with torch.no_grad():
-            for variable in self._variables:
-                variable.data.copy_(variable.first_value)
+        """The state as zeros, whatever it began with: so every Keras."""
+        for variable in self._variables:
+            variable.data.zero_()
 
     def update_state(self, *args, **kwargs):
         """Add a batch."""
@@ -116,6 +114,8 @@ class Mean(Metric):
             self.total.add_(values.sum(), alpha=share)
             self.count.add_(len(values) if values.dim() else 1)
             return
+        if as_tensor(sample_weight).dim() == 0 and values.dim():
+            values, share = values.mean(), 1  # one weight makes one value of the batch
         weight = broadcast_weight(_mean_to_rank(as_tensor(sample_weight), values), values)
         self.total.add_((values * weight).sum(), alpha=share)
         self.count.add_(weight.expand_as(values).sum(), alpha=share)

@@ -12,12 +12,14 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 
-from kshim.core import checks, progress, settings, tree
+from kshim.core import checks, progress, settings
 from kshim.core.shapes import map_shapes
+from kshim.graph.node import Node
 from kshim.layers.base import weights_of
 
 
@@ -61,12 +63,14 @@ def print_summary(model, line_length=None, positions=None, print_fn=None, expand
         dialect 2.3.1 for a model that is not built.
     """
     graph = _graph(model)
-    shown = _in_range([Row(layer, 0, nodes) for layer, nodes in graph or _stack(model)], layer_range)
+    is_graph = bool(graph) and "_stack" not in vars(model)  # a Sequential shows its stack, without the InputLayer
+    shown = [Row(*item) for item in graph.items()] if is_graph else _stack(model)
+    shown = _in_range(shown, layer_range)
     if expand_nested:
         shown = [nested for row in shown for nested in _expanded(row)]
-    connected = graph is not None and not _is_straight(graph)
+    connected = is_graph and not _is_straight(graph)
     if settings.holds(until="2.3.1"):
-        _print_lines(model, shown, connected, line_length, positions, print_fn or progress.print_msg)
+        _print_lines(model, shown, graph, connected, line_length, positions, print_fn or progress.print_msg)
         return
     rows = [_fields(row, graph if connected else None, show_trainable) for row in shown]
     header = list(HEADERS if connected else HEADERS[:3])
@@ -78,11 +82,11 @@ def print_summary(model, line_length=None, positions=None, print_fn=None, expand
     width = line_length or min(width, shutil.get_terminal_size().columns - 4)
     screen = _screen_width()
     lines = _wrapped(styled(f'Model: "{model.name}"', BOLD), screen, fold=True)
-    lines += [line[:screen] for line in _table(header, rows, _column_widths(ends, width, len(header)), _box())]
+    lines += _table(header, rows, _column_widths(ends, width, len(header)), _box())
     lines += [line for total in _totals(model) for line in _wrapped(total, screen, fold=True)]
     plain = print_fn or not progress.is_interactive_logging_enabled()
     paint = (lambda style: "") if plain else _paint()
-    text = "".join(_rendered(line, paint) + "\n" for line in lines)
+    text = "".join(_rendered(line[:screen], paint) + "\n" for line in lines)
     if print_fn:
         print_fn(text)
     else:
@@ -93,17 +97,27 @@ def print_summary(model, line_length=None, positions=None, print_fn=None, expand
 
 
 class Row(NamedTuple):
-    """A layer, module or function; how deep it is nested; its calls in the graph, None outside of one."""
+    """A key of ``_graph``, its calls in that graph, and how deep it is nested."""
 
-    layer: object
+    key: object
+    nodes: Sequence[Node] = ()
     level: int = 0
-    nodes: list | None = None
+
+    @property
+    def layer(self):
+        """The layer, or the function called."""
+        return self.key.operation if isinstance(self.key, Node) else self.key
+
+    @property
+    def calls(self):
+        """Its calls in any graph."""
+        return getattr(self.layer, "_inbound_nodes", None) or self.nodes
 
     @property
     def name(self):
         """The layer's name, or the one its call got."""
         layer = self.layer
-        return name_of(layer) if isinstance(layer, torch.nn.Module) else self.nodes[0].name
+        return name_of(layer) if isinstance(layer, torch.nn.Module) else self.key.name
 
     @property
     def class_name(self):
@@ -125,9 +139,14 @@ class Row(NamedTuple):
 
     @property
     def shapes(self):
-        """Output shapes of the last symbolic call, of any graph; () where there was none."""
-        nodes = getattr(self.layer, "_inbound_nodes", self.nodes)
-        return [tensor._shape for tensor in nodes[-1].outputs] if nodes else ()
+        """Output shapes of the last symbolic call, or for the shape it was built with; () where neither is known."""
+        if self.calls:
+            return [tensor._shape for tensor in self.calls[-1].outputs]
+        built_with, found = getattr(self.layer, "_build_shape", None), []
+        if built_with is not None:
+            with contextlib.suppress(NotImplementedError):
+                map_shapes(found.append, self.layer.compute_output_shape(built_with))
+        return found
 
 
 def name_of(layer):
@@ -135,51 +154,53 @@ def name_of(layer):
     return getattr(layer, "name", None) or vars(layer).get("_keras_name") or type(layer).__name__.lower()
 
 
-def _stack(model):
-    return [(layer, None) for layer in model.layers]
+def _stack(model, level=0):
+    graph = _graph(model)
+    return [Row(layer, graph.get(layer, ()), level) for layer in getattr(model, "layers", None) or ()]
 
 
 def _graph(model):
-    """``(operation, its calls)`` in Keras' order, deepest first, or None for a model that is no graph of its own.
+    """``{what is called: its calls}`` in Keras' order, deepest first; empty where the model is no graph.
 
-    A function is one operation each time it is called.
+    A layer or module stands for itself; a function is another one at each call, and the call stands for it.
     """
-    function = model._function
-    if function is None or "_stack" in vars(model):
-        return None
-    entries = [tensor.node for tensor in function.flat_inputs]
+    function = getattr(model, "_function", None)
+    if function is None:
+        return {}
+    entries = dict.fromkeys(tensor.node for tensor in function.flat_inputs)
     position = {node: i for i, node in enumerate([*entries, *function.nodes])}
-    depth = dict.fromkeys(position, 0)
-    deepest, found = {}, {}
-    for node in sorted(position, key=position.get, reverse=True):
-        key = _key(node)
+    depth, deepest = dict.fromkeys(position, 0), {}
+    for node in reversed(position):
         # As in Keras, a call is no less deep than a later call of the same layer.
-        depth[node] = deepest[key] = max(depth[node], deepest.get(key, 0))
-        for tensor in node.inputs if node not in entries else ():
-            depth[tensor.node] = max(depth[tensor.node], depth[node] + 1)
-    waiting, met = [tensor.node for tensor in reversed(function.flat_outputs)], set()
+        depth[node] = deepest[_key(node)] = max(depth[node], deepest.get(_key(node), 0))
+        for parent in _parents(node, entries):
+            depth[parent] = max(depth[parent], depth[node] + 1)
+    found, waiting = {}, [tensor.node for tensor in reversed(function.flat_outputs)]
     while waiting:  # from the outputs up, the first argument first
         node = waiting.pop()
-        if node not in met:
-            met.add(node)
-            found.setdefault(_key(node), []).append(node)
-            waiting += [tensor.node for tensor in reversed(node.inputs)] if node not in entries else ()
-    for node in entries:
-        if node not in met:
-            found.setdefault(_key(node), []).append(node)
-    calls = sorted(found.items(), key=lambda item: -deepest[item[0]])
-    return [(nodes[0].operation, sorted(nodes, key=position.get)) for _, nodes in calls]
+        if node not in found:
+            found[node] = _key(node)
+            waiting += reversed(_parents(node, entries))
+    keys = [*(_key(node) for node in entries if node not in found), *found.values()]
+    calls = {key: [] for key in sorted(keys, key=lambda key: -deepest[key])}
+    for node in position:
+        calls[_key(node)].append(node)
+    return calls
 
 
 def _key(node):
     return node.operation if isinstance(node.operation, torch.nn.Module) else node
 
 
+def _parents(node, entries):
+    return [] if node in entries else [tensor.node for tensor in node.inputs]
+
+
 def _is_straight(graph):
-    """Whether each operation is called once, on what the one before gave."""
-    return all(len(nodes) == 1 for _, nodes in graph) and all(
-        [tensor.node for tensor in after[0].inputs] == before
-        for (_, before), (_, after) in itertools.pairwise(graph)
+    """Whether each is called once, on what the one before gave."""
+    return all(len(nodes) == 1 for nodes in graph.values()) and all(
+        [tensor.node for tensor in after.inputs] == [before]
+        for (before,), (after,) in itertools.pairwise(graph.values())
     )
 
 
@@ -207,10 +228,7 @@ def _in_range(rows, layer_range):
 
 
 def _expanded(row):
-    rows = [row]
-    for layer in getattr(row.layer, "layers", None) or ():
-        rows += _expanded(Row(layer, row.level + 1))
-    return rows
+    return [row, *(below for nested in _stack(row.layer, row.level + 1) for below in _expanded(nested))]
 
 
 # -- cells ---------------------------------------------------------------------------------------------------------
@@ -238,8 +256,11 @@ def _fields(row, graph, show_trainable):
         styled(f"{count:,}", NUMBER) + styled("" if row.is_built else " (unbuilt)"),
     ]
     if graph is not None:
-        fields.append(_joined(styled(f"{name}[") + styled(f"{node}", NUMBER) + styled("][") + styled(f"{tensor}", NUMBER)
-                              + styled("]") for name, node, tensor in _connections(row, graph)) or styled("-"))
+        calls = [
+            styled(f"{name}[") + styled(str(call), NUMBER) + styled("][") + styled(str(output), NUMBER) + styled("]")
+            for name, call, output in _connections(row, graph)
+        ]
+        fields.append(_joined(calls) or styled("-"))
     if show_trainable:
         trains = getattr(row.layer, "trainable", any(weight.requires_grad for weight in weights))
         fields.append(styled("-", BOLD) if not weights else styled("Y", YES) if trains else styled("N", NO))
@@ -257,15 +278,13 @@ def _shape_cell(row):
 
 
 def _connections(row, graph):
-    """``(name, number of its call, number of its output)`` for each tensor the row's calls take."""
-    calls = {node: (operation, nodes) for operation, nodes in graph for node in nodes}
-    for node in row.nodes or ():
+    """``(name, number of its call, number of its output)`` for each tensor that the row's calls take."""
+    for node in row.nodes:
         for tensor in node.inputs:
-            if tensor.node not in calls:
-                continue
-            operation, nodes = calls[tensor.node]
-            index = getattr(operation, "_inbound_nodes", nodes).index(tensor.node)
-            yield Row(operation, 0, nodes).name, index, tensor.index
+            key = _key(tensor.node)
+            if key in graph:
+                source = Row(key, graph[key])
+                yield source.name, source.calls.index(tensor.node), tensor.index
 
 
 # -- totals --------------------------------------------------------------------------------------------------------
@@ -306,8 +325,10 @@ def _column_widths(ends, width, count):
     """Widths with the space on either side, such that the table with its borders is ``width`` wide."""
     ends = [0, *(int(end * width) for end in ends)]
     widths = [end - start for start, end in itertools.pairwise(ends)]
+    if len(widths) < count:
+        raise ValueError(f"`positions`: expected {count} ends of columns. Received: {len(widths)} positions.")
     if min(widths) < 4:
-        raise ValueError(f"Insufficient console width to print summary: expected 4 for each column. Received: {widths}.")
+        raise ValueError(f"Insufficient console width to print summary: a column needs 4. Received: {widths}.")
     widths = [size + 2 for size in widths[:count]]
     spare = width - (count + 1) - sum(widths)
     if spare < 0:  # taken from the columns in equal parts, but none goes below 0
@@ -420,7 +441,7 @@ def _rendered(line, paint):
 # -- the lines of Keras 1 and 2 ------------------------------------------------------------------------------------
 
 
-def _print_lines(model, rows, connected, line_length, positions, print_fn):
+def _print_lines(model, rows, graph, connected, line_length, positions, print_fn):
     if not model.built:
         raise ValueError(
             f"This model has not yet been built: {checks.describe(model)} has to know its input's shape. "
@@ -445,7 +466,6 @@ def _print_lines(model, rows, connected, line_length, positions, print_fn):
     print_fn("_" * width)
     line(*HEADERS)
     print_fn("=" * width)
-    graph = _graph(model) or _graph_of_stack(model)
     for i, row in enumerate(rows):
         calls = [f"{name}[{node}][{tensor}]" for name, node, tensor in _connections(row, graph)]
         count = sum(weight.numel() for weight in row.weights)
@@ -458,3 +478,9 @@ def _print_lines(model, rows, connected, line_length, positions, print_fn):
     print_fn(f"Trainable params: {counts[0]:,}")
     print_fn(f"Non-trainable params: {counts[1]:,}")
     print_fn("_" * width)
+
+
+def _old_shape(row):
+    shapes = {str([tensor._shape for tensor in node.outputs][0 if len(node.outputs) == 1 else slice(None)])
+              for node in row.calls}  # fmt: skip
+    return shapes.pop() if len(shapes) == 1 else "multiple"

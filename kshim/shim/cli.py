@@ -8,6 +8,7 @@ import sys
 import types
 import zipfile
 
+import kshim
 from kshim.core import settings
 from kshim.shim import choose, hook
 
@@ -32,9 +33,7 @@ def main(argv=None):
         print(_usage(), end="")
         return 0 if argv else 2
     if argv[0] in ("-V", "--version"):
-        from kshim import __version__
-
-        print(f"kshim {__version__}")
+        print(f"kshim {kshim.__version__}")
         return 0
     if argv[0] != "run":
         return _refuse(f"unknown command {argv[0]!r}: expected run")
