@@ -7,6 +7,7 @@ Source: Keras 3 ``utils/summary_utils.py``, which draws with rich; Keras 1 and 2
 """
 
 import contextlib
+import functools
 import itertools
 import os
 import re
@@ -279,8 +280,8 @@ def _shape_cell(row):
 
 def _connections(row, graph):
     """``(name, number of its call, number of its output)`` for each tensor that the row's calls take."""
-    for node in row.nodes:
-        for tensor in node.inputs:
+    for node in row.calls:
+        for tensor in node.inputs if node in row.nodes else ():
             key = _key(tensor.node)
             if key in graph:
                 source = Row(key, graph[key])
@@ -352,19 +353,18 @@ def _table(header, rows, widths, box):
 
     def draw(cells, kind):
         left, _, divider, right = box[kind]
+        style = BOLD if kind == "head" else ""
         columns = [
-            [_aligned(_cut(line, width - 2), width - 2, align) for line in _wrapped(cell, width - 2)]
+            [_aligned(_cut(line, width - 2), width - 2, align, style) for line in _wrapped(cell, width - 2)]
+            if width > 2 else []
             for cell, width, align in zip(cells, widths, aligned, strict=True)
-        ]
+        ]  # fmt: skip
         height = max(map(len, columns))
         for column, width in zip(columns, widths, strict=True):
-            blank = [styled(" " * (width - 2))] * (height - len(column))
+            blank = [styled(" " * width, style)] * (height - len(column))
             column[:] = blank + column if kind == "head" else column + blank
         for parts in zip(*columns, strict=True):
-            line = styled(left)
-            for i, part in enumerate(parts):
-                line += styled(divider if i else "") + styled(" ") + part + styled(" ")
-            yield line + styled(right)
+            yield styled(left) + functools.reduce(lambda line, part: line + styled(divider) + part, parts) + styled(right)
 
     lines = [rule("top"), *draw([styled(name, BOLD) for name in header], "head"), rule("under")]
     for i, row in enumerate(rows):
@@ -397,10 +397,11 @@ def _cut(line, width):
     return line if len(line) <= width else [*line[: width - 1], ("…", line[width - 1][1])]
 
 
-def _aligned(line, width, align):
+def _aligned(line, width, align, style):
+    """``line`` in its place, with a space on either side."""
     space = width - len(line)
     left = {"left": 0, "center": space // 2, "right": space}[align]
-    return styled(" " * left) + line + styled(" " * (space - left))
+    return styled(" " * (left + 1), style) + line + styled(" " * (space - left + 1), style)
 
 
 def _box():

@@ -192,7 +192,8 @@ class CompiledMetrics:
             list, a list of lists, or a dict by output.
         names: the outputs' names.
 
-    ``parts`` holds ``(output index, metric, log name, whether it takes sample weights)``.
+    ``parts`` holds ``(output index, metric, log name, whether it takes sample weights)``; those of several outputs are
+    sorted by log name, as Keras 3 lists them.
     """
 
     def __init__(self, given, weighted, names):
@@ -206,6 +207,8 @@ class CompiledMetrics:
                     name = _log_name(prefix, metric.name, takes_weights, taken)
                     self.parts.append((i, metric, name, takes_weights))
         self.flat = len(names) == 1
+        if not self.flat and settings.holds(since="3"):
+            self.parts.sort(key=lambda part: part[2])
 
     @property
     def objects(self):

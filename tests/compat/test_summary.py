@@ -1,9 +1,6 @@
 """What ``summary()`` prints, beside the real Keras 3 and the stored texts of 1.2.2 and 2.3.1."""
 
-import os
 import pathlib
-import re
-import subprocess
 import sys
 from typing import Any, NamedTuple
 
@@ -12,7 +9,7 @@ import pytest
 import torch
 
 import kshim
-from kshim.core import names, progress, settings
+from kshim.core import names
 
 ORACLE = pathlib.Path(__file__).parent / "oracle"
 
@@ -25,7 +22,7 @@ def built(k):
 
 
 def unbuilt(k):
-    return k.Sequential([k.layers.Dense(3), k.layers.Flatten(), k.layers.Activation("relu"), k.layers.Dropout(0.1)])
+    return k.Sequential([k.layers.Dense(3), k.layers.Activation("relu"), k.layers.Dropout(0.1)])
 
 
 def built_later(k):
@@ -113,7 +110,7 @@ def nested(k):
 def nested_twice(k):
     inner = k.Sequential([k.layers.Dense(4), k.layers.Dropout(0.1)])
     a, b = k.Input((4,)), k.Input((4,))
-    return k.Model([a, b], k.layers.Add()([inner(a), inner(b)]))
+    return k.Model([a, b], k.layers.Add()([inner(a), inner(b)]), name="outer")
 
 
 def long_names(k):

@@ -154,11 +154,6 @@ ONE_OUTPUT = {
         ONE_HOT,
     ),
     "a list of lists": (classifier, lambda k: {"loss": "mse", "metrics": [["acc", "mae"]]}, ONE_HOT),
-    "the same metric twice": (
-        classifier,
-        lambda k: {"loss": "mse", "metrics": ["mae", "mae", "acc"], "weighted_metrics": ["mae", "acc", "mse", "mae"]},
-        ONE_HOT,
-    ),
     "losses and metrics in lists": (classifier, lambda k: {"loss": ["mse"], "metrics": ["acc"]}, ONE_HOT),
     "a loss weight": (classifier, lambda k: {"loss": "mse", "loss_weights": [2.5]}, ONE_HOT),
     "a loss weight, no list": (classifier, lambda k: {"loss": "mse", "loss_weights": 0.5}, ONE_HOT),
@@ -280,6 +275,18 @@ def test_weights_for_each_output(keras3):
 
     given = {"sample_weight": [WEIGHTS, WEIGHTS[::-1].copy()]}
     both(keras3, compiled_model, everything([X, X2], [ONE_HOT, REAL], given, given))
+
+
+def test_the_same_metric_twice(keras3):
+    # The list that Keras 3 gives for these has some of them twice, so the dicts are compared.
+    def run(keras, model):
+        model.compile("sgd", "mse", metrics=["mae", "mae", "acc"], weighted_metrics=["mae", "acc", "mse", "mae"])
+        given = {"batch_size": 8, "verbose": 0, "sample_weight": WEIGHTS}
+        history = model.fit(X, ONE_HOT, shuffle=False, **given).history
+        return [dict(history), model.evaluate(X, ONE_HOT, return_dict=True, **given)]
+
+    values = both(keras3, classifier, run)[1]
+    assert list(values) == ["acc", "loss", "mae", "mae_1", "mse", "weighted_acc", "weighted_mae", "weighted_mae_1"]
 
 
 def test_functions_that_return_dicts():
@@ -1021,7 +1028,7 @@ def test_a_torch_scheduler_turns_kshims_optimizer():
 # -- steps of one's own --------------------------------------------------------------------------------------------
 
 
-def with_own_step(keras, weighted=False):
+def with_own_step(keras):
     """The guide "Customizing what happens in fit() with PyTorch", as it stands."""
 
     class CustomModel(keras.Model):
@@ -1086,10 +1093,11 @@ def low_level(keras):
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
 def test_a_train_step_of_ones_own(weights, keras3):
     def run(keras, model):
-        model.compile("adam", "mse", metrics=["mae"])
+        # The step hands its weights to all metrics; those of `metrics` leave them out in Keras 3 alone.
+        model.compile("adam", "mse", **{"metrics" if weights is None else "weighted_metrics": ["mae"]})
         history = model.fit(X, ONE_HOT, batch_size=8, epochs=2, shuffle=False, verbose=0, sample_weight=weights).history
         batch = model.train_on_batch(X, ONE_HOT, return_dict=True)
-        return [dict(history), model.evaluate(X, ONE_HOT, verbose=0), dict(sorted(batch.items()))]
+        return [dict(sorted(history.items())), model.evaluate(X, ONE_HOT, verbose=0), dict(sorted(batch.items()))]
 
     both(keras3, with_own_step, run)
 
@@ -1108,11 +1116,11 @@ def test_a_train_step_that_calls_the_one_it_overrides(keras3):
     def make(keras):
         class Halved(keras.Model):
             def train_step(self, data):
-                x, y = data
+                x, y = data[:2]  # train_on_batch of Keras 3 hands on a None for the weights
                 return super().train_step((x * 0.5, y))
 
             def test_step(self, data):
-                x, y = data
+                x, y = data[:2]
                 return super().test_step((x * 0.5, y))
 
         inputs = keras.Input((4,))
