@@ -18,7 +18,6 @@ from kshim import (
     regularizers,
     utils,
 )
-from kshim import legacy as _legacy  # noqa: F401 - sets the hooks through which old calls are understood
 from kshim.core.checks import nearest as _nearest
 from kshim.core.settings import dialect, set_dialect
 from kshim.core.variable import Variable
@@ -31,7 +30,13 @@ from kshim.metrics import Metric
 from kshim.models import Functional, Model, Sequential
 from kshim.optimizers import Optimizer
 from kshim.regularizers import Regularizer
-from kshim.shim import install, uninstall
+
+try:
+    import kshim.legacy  # sets the hooks through which old calls are understood
+    from kshim.shim import install, uninstall
+except ModuleNotFoundError as _error:  # everything below works without the old generations
+    if _error.name not in ("kshim.legacy", "kshim.shim"):
+        raise
 
 __version__ = "0.1.0"
 

@@ -6,6 +6,7 @@ None for all axes. Source: Keras 2.3.1 ``backend/tensorflow_backend.py``, Keras 
 
 import builtins
 import contextlib
+import gc
 
 import numpy as np
 import torch
@@ -42,9 +43,15 @@ def set_image_dim_ordering(dim_ordering):
     settings.set_image_data_format(formats[dim_ordering])
 
 
-def clear_session():
-    """Start the automatic names anew; there is no other global state to clear."""
+def clear_session(free_memory=True):
+    """Start the automatic names anew; there is no other global state to clear.
+
+    Args:
+        free_memory: whether objects that only refer to each other are collected now.
+    """
     names.reset()
+    if free_memory:
+        gc.collect()
 
 
 # -- tensors and values ------------------------------------------------------------------------------------------

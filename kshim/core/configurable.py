@@ -29,7 +29,7 @@ def argument_names(classes):
     """
     names = []
     for base in classes:
-        if "__init__" not in vars(base):
+        if "__init__" not in vars(base) or base.__module__.startswith("torch."):
             continue
         parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
         names.append([p.name for p in parameters if p.kind not in _VARIADIC])

@@ -21,9 +21,9 @@ def get_custom_objects():
 
 
 @contextlib.contextmanager
-def custom_object_scope(objects):
-    """Within the block, names in ``objects`` (a dict) are found first."""
-    token = _scoped_custom.set({**(_scoped_custom.get() or {}), **objects})
+def custom_object_scope(custom_objects):
+    """Within the block, names in ``custom_objects`` (a dict) are found first."""
+    token = _scoped_custom.set({**(_scoped_custom.get() or {}), **custom_objects})
     try:
         yield
     finally:

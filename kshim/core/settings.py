@@ -41,9 +41,9 @@ def image_data_format():
     return _values["image_data_format"]
 
 
-def set_image_data_format(value):
+def set_image_data_format(data_format):
     """Set the default image layout: ``channels_last`` or ``channels_first``."""
-    _values["image_data_format"] = _one_of("image_data_format", value, DATA_FORMATS)
+    _values["image_data_format"] = _one_of("image_data_format", data_format, DATA_FORMATS)
 
 
 def dialect():

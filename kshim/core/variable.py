@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from kshim.core import dtypes
+from kshim.core.configurable import RESOLVERS
+
 
 class Variable(torch.nn.Parameter):
     """A weight. Torch sees a parameter; Keras' ``assign``, ``numpy``, ``value``, ``path`` are methods on top.
@@ -13,9 +16,15 @@ class Variable(torch.nn.Parameter):
     Its ``dtype`` is torch's and its ``shape`` a ``torch.Size``, which equals a tuple.
 
     Args:
-        data: a tensor.
+        initializer: the value (tensor, array, number), or a name or callable ``(shape, dtype=...)`` that makes it.
+        shape: where ``initializer`` makes the value, its shape.
+        dtype: dtype name; None means the value's own, or ``floatx()`` for numbers and for what is made.
         trainable: whether it takes a gradient.
-        name: its name within the layer, ``"kernel"``.
+        autocast, aggregation, synchronization, layout: accepted as in Keras; torch's autocast and torch.distributed
+            do what they ask for.
+        name: its name within the layer, ``"kernel"``; None means ``"variable"``.
+
+    Raises: ValueError if a shape is needed and not given.
     """
 
     _name: str
@@ -23,9 +32,11 @@ class Variable(torch.nn.Parameter):
     regularizer: Any
     constraint: Any
 
-    def __new__(cls, data, trainable=True, name="variable"):
+    def __new__(cls, initializer, shape=None, dtype=None, trainable=True, autocast=True, aggregation=None,
+                synchronization="auto", name=None, layout=None):  # fmt: skip
+        data = _initial_value(initializer, shape, dtype)
         self = super().__new__(cls, data, requires_grad=trainable and data.is_floating_point())
-        self._name = self._path = name
+        self._name = self._path = name or "variable"
         self.regularizer = self.constraint = None
         return self
 
@@ -100,7 +111,21 @@ class Variable(torch.nn.Parameter):
         return _rebuild(data, dict(self.__dict__), self.requires_grad)
 
 
+def _initial_value(initializer, shape, dtype):
+    """The tensor that a new variable holds."""
+    if isinstance(initializer, torch.Tensor):
+        return initializer if dtype is None else initializer.to(dtypes.to_torch(dtype))
+    if isinstance(initializer, str) or callable(initializer):
+        if shape is None:
+            raise ValueError(f"Variable: expected a shape. Received: initializer={initializer!r}, shape=None.")
+        make = RESOLVERS["_initializer"](initializer)
+        return torch.as_tensor(make(tuple(shape), dtype=dtypes.name_of(dtype)), dtype=dtypes.to_torch(dtype))
+    array = np.array(initializer)
+    own = array.dtype.name if hasattr(initializer, "dtype") or array.dtype.kind != "f" else None
+    return torch.as_tensor(array, dtype=dtypes.to_torch(dtype or own))
+
+
 def _rebuild(data, attributes, trainable):
-    variable = Variable(data, trainable)
+    variable = Variable(data, trainable=trainable)
     variable.__dict__.update(attributes)
     return variable

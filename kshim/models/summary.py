@@ -7,7 +7,6 @@ Source: Keras 3 ``utils/summary_utils.py``, which draws with rich; Keras 1 and 2
 """
 
 import contextlib
-import functools
 import itertools
 import os
 import re
@@ -124,7 +123,8 @@ class Row(NamedTuple):
     def class_name(self):
         """The layer's class; of a function its name as a class would have it, ``matmul_1`` -> ``Matmul``."""
         if isinstance(self.layer, torch.nn.Module):
-            return type(self.layer).__name__
+            name = type(self.layer).__name__
+            return "Model" if name == "Functional" and settings.holds(until="2.3.1") else name
         words = re.sub(r"_\d+$", "", self.name).split("_")
         return "".join(word[:1].upper() + word[1:] for word in words)
 
@@ -285,7 +285,10 @@ def _connections(row, graph):
             key = _key(tensor.node)
             if key in graph:
                 source = Row(key, graph[key])
-                yield source.name, source.calls.index(tensor.node), tensor.index
+                index = source.calls.index(tensor.node)
+                if settings.holds(until="2.3.1") and _graph(source.layer):
+                    index += 1  # to Keras 1 and 2 a nested model's own graph was its call number 0
+                yield source.name, index, tensor.index
 
 
 # -- totals --------------------------------------------------------------------------------------------------------
@@ -301,7 +304,7 @@ def _totals(model):
     if getattr(optimizer, "built", False):
         count, size = _size(optimizer.variables)
         # Keras counts steps in 4 bytes, kshim in 8.
-        counts.append(("Optimizer", count, size - optimizer.iterations.element_size() + 4))
+        counts.append(("Optimizer", count, size - optimizer._iterations.element_size() + 4))
     counts.insert(0, ("Total", sum(count for _, count, _ in counts), sum(size for _, _, size in counts)))
     for kind, count, size in counts:
         yield styled(f" {kind} params: ", BOLD) + styled(f"{count:,}", NUMBER) + styled(f" ({_readable(size)})")
@@ -364,7 +367,10 @@ def _table(header, rows, widths, box):
             blank = [styled(" " * width, style)] * (height - len(column))
             column[:] = blank + column if kind == "head" else column + blank
         for parts in zip(*columns, strict=True):
-            yield styled(left) + functools.reduce(lambda line, part: line + styled(divider) + part, parts) + styled(right)
+            line = styled(left)
+            for part in parts:
+                line += part + styled(divider)
+            yield line[:-1] + styled(right)
 
     lines = [rule("top"), *draw([styled(name, BOLD) for name in header], "head"), rule("under")]
     for i, row in enumerate(rows):
@@ -410,7 +416,7 @@ def _box():
 
 
 def _screen_width():
-    """Characters that a line can have; unlike for the table's own width, no terminal but stdout's is left out."""
+    """Characters that a line can have: unlike for the table's own width, rich also asks stdin's and stderr's terminal."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdigit():
         return int(columns) or 80
@@ -470,7 +476,7 @@ def _print_lines(model, rows, graph, connected, line_length, positions, print_fn
     for i, row in enumerate(rows):
         calls = [f"{name}[{node}][{tensor}]" for name, node, tensor in _connections(row, graph)]
         count = sum(weight.numel() for weight in row.weights)
-        line(f"{row.name} ({row.class_name})", _old_shape(row), str(count), *calls[:1])
+        line(f"{row.name} ({row.class_name})", _old_shape(row), str(count), *(calls[:1] or [""]))
         for call in calls[1:]:
             line("", "", "", call)
         print_fn(("=" if i == len(rows) - 1 else "_") * width)
@@ -482,6 +488,9 @@ def _print_lines(model, rows, graph, connected, line_length, positions, print_fn
 
 
 def _old_shape(row):
-    shapes = {str([tensor._shape for tensor in node.outputs][0 if len(node.outputs) == 1 else slice(None)])
-              for node in row.calls}  # fmt: skip
-    return shapes.pop() if len(shapes) == 1 else "multiple"
+    """The output shape, where it is the same in each call of any graph."""
+    shapes = {tuple(tensor._shape for tensor in node.outputs) for node in row.calls}
+    if len(shapes) != 1:
+        return "multiple"
+    (shape,) = shapes
+    return str(shape[0] if len(shape) == 1 else list(shape))

@@ -49,7 +49,8 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         global_clipnorm: all gradients together are scaled down to this norm; a float above 0 or None.
         use_ema: whether to keep a moving average of the weights.
         ema_momentum: its momentum, in [0, 1].
-        ema_overwrite_frequency: every so many steps the weights become their average; None: at the end of ``fit``.
+        ema_overwrite_frequency: every so many steps the weights become their average, or None; at the end of ``fit``
+            they do in any case.
         loss_scale_factor: the loss is multiplied by it and the gradients divided; a float or None.
         gradient_accumulation_steps: an update every so many steps, with the mean gradient; an int above 1, or None.
         name: None gives the class name in snake case.
@@ -91,7 +92,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
                 checks.fail(self, f"`{key}` to be an int of {least} or more, or None", f"{key}={value!r}")
         self.keep({k: v for k, v in locals().items() if k in _SHARED and k not in ("learning_rate", "name")})
         self._kept = ("name", "learning_rate", *self._kept)
-        self.iterations = Variable(torch.zeros((), dtype=torch.int64), trainable=False, name="iteration")
+        self._iterations = Variable(torch.zeros((), dtype=torch.int64), trainable=False, name="iteration")
         self._schedule = None
         self._rate = Variable(torch.zeros(()), trainable=False, name="learning_rate")
         self.learning_rate = learning_rate
@@ -112,7 +113,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
     def learning_rate(self):
         """The rate as a ``Variable``: ``float()``, ``numpy()`` and ``assign()`` work; a schedule's current value."""
         if self._schedule is not None:
-            self._rate.data.fill_(float(self._schedule(int(self.iterations))))
+            self._rate.data.fill_(float(self._schedule(int(self._iterations))))
         return self._rate
 
     @learning_rate.setter
@@ -127,6 +128,12 @@ class Optimizer(Configurable, torch.optim.Optimizer):
             self._schedule = None
         else:
             self._schedule = lambda step: value()
+
+    @property
+    def iterations(self):
+        """How many updates there were, a ``Variable``; with accumulation, those in which the weights changed."""
+        steps = self.gradient_accumulation_steps
+        return self._iterations if steps is None else self._iterations // steps
 
     def _current_rate(self):
         return float(self.learning_rate if self._schedule is not None else self._rate)
@@ -170,18 +177,18 @@ class Optimizer(Configurable, torch.optim.Optimizer):
     def variables(self):
         """Iterations, rate and every slot of every weight, as tensors."""
         slots = [self.state[p][name] for p in self._parameters() for name in self._slot_names()]
-        return [self.iterations, self._rate, *slots]
+        return [self._iterations, self._rate, *slots]
 
     def load_state_dict(self, state_dict):
         """As torch's; the loaded slots move into the flat storage."""
         super().load_state_dict(state_dict)
         self.param_groups[0]["lr"] = self._rate.assign(torch.as_tensor(self.param_groups[0]["lr"]).to(self._rate.dtype))
-        self.iterations.assign(state_dict.get("iterations", self.iterations))
+        self._iterations.assign(state_dict.get("iterations", self._iterations))
         self._flatten()
 
     def state_dict(self):
         """As torch's, with ``iterations`` beside ``state`` and ``param_groups``."""
-        return super().state_dict() | {"iterations": int(self.iterations)}
+        return super().state_dict() | {"iterations": int(self._iterations)}
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -211,7 +218,11 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         for p in self._parameters():
             if not any(p is v for v in variables):
                 p.grad = None
-        self.update_from_grads()
+        try:
+            self.update_from_grads(keep_grads=any(grad is not None for grad in grads))  # they are the caller's
+        finally:
+            for variable in variables:
+                variable.grad = None
 
     def step(self, closure=None):
         """One update from the parameters' ``.grad``, as on any torch optimizer."""
@@ -225,7 +236,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
     @torch.no_grad()
     def update_from_grads(self, keep_grads=False):
         """One update from the parameters' ``.grad``; they are set to None unless kept."""
-        rate, step = self._current_rate(), int(self.iterations) + 1
+        rate, step = self._current_rate(), int(self._iterations) + 1
         groups = self._groups
         for flat in groups:
             if not flat.current():
@@ -233,23 +244,31 @@ class Optimizer(Configurable, torch.optim.Optimizer):
                 groups = self._groups
                 break
         gathered = [(flat, part) for flat in groups for part in flat.gather(keep_grads)]
+        missing = [name for flat in groups for name in flat.missing]
+        if missing and not gathered:
+            if not keep_grads:
+                checks.fail(self, "a gradient for at least one weight", "No gradients provided for any variable")
+        elif missing:
+            warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=2)
         if self.loss_scale_factor is not None:
             for _, part in gathered:
                 part.grad.div_(self.loss_scale_factor)
-        if self.gradient_accumulation_steps is not None and not self._accumulate(gathered, step):
-            self.iterations.add_(1)
-            return
-        self._clip(gathered)
-        for flat, part in gathered:
-            if self.weight_decay is not None:
-                self._decay(flat, part, rate)
-            self.update(part.param, part.grad, rate, step, *[part.slots[name] for name in self.slots])
+        updates = True
+        if self.gradient_accumulation_steps is not None:
+            updates = self._accumulate(gathered, step)
+            step = (step - 1) // self.gradient_accumulation_steps + 1
+        if updates:
+            self._clip(gathered)
+            for flat, part in gathered:
+                if self.weight_decay is not None:
+                    self._decay(flat, part, rate)
+                self.update(part.param, part.grad, rate, step, *[part.slots[name] for name in self.slots])
+        if self.use_ema:
+            self._average(groups, step)
         for flat in groups:
             for p in flat.constrained:
                 p.data.copy_(p.constraint(p.data))
-        if self.use_ema:
-            self._average(groups, step)
-        self.iterations.add_(1)
+        self._iterations.add_(1)
 
     def update(self, param, grad, rate, step, *slots):
         """The rule: change ``param`` and ``slots`` in place. ``grad`` may be used as scratch space.
@@ -309,7 +328,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
 
     def finalize_variable_values(self, var_list=None):
         """At the end of training: the weights become their moving average, where there is one."""
-        if self.use_ema and self.ema_overwrite_frequency is None and int(self.iterations):
+        if self.use_ema and int(self._iterations):
             with torch.no_grad():
                 for flat in self._groups:
                     flat.param.copy_(flat.slots["average"])
@@ -383,7 +402,7 @@ class _Flat:
             known = [optimizer.state[p].get(name) for p in parameters]
             initial = optimizer.initial_slot if name in optimizer.slots else lambda name, p: torch.zeros_like(p)
             values = [initial(name, p) if k is None else k for k, p in zip(known, parameters, strict=True)]
-            self.slots[name] = self._join([v.to(p.device) for v, p in zip(values, parameters, strict=True)])
+            self.slots[name] = self._join([v.to(p.device, p.dtype) for v, p in zip(values, parameters, strict=True)])
             for p, view in zip(parameters, self._views(self.slots[name]), strict=True):
                 optimizer.state[p][name] = view
         self.constrained = [p for p in parameters if getattr(p, "constraint", None) is not None]
@@ -414,6 +433,7 @@ class _Flat:
         if not keep_grads:
             for p in self.parameters:
                 p.grad = None
+        self.missing = []
         if all(g is not None for g in grads):
             if len(grads) == 1:
                 order = self.orders[0]
@@ -424,8 +444,9 @@ class _Flat:
             else:
                 joined = self._join(grads)
             return [_Part(self.parameters, self.param, joined, self.slots, self._views)]
-        missing = [getattr(p, "path", "a parameter") for p, g in zip(self.parameters, grads, strict=True) if g is None]
-        warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=2)
+        self.missing = [
+            getattr(p, "path", "a parameter") for p, g in zip(self.parameters, grads, strict=True) if g is None
+        ]
         return [
             _Part([p], p.data, g.clone(), self.state[p], lambda grad: [grad])
             for p, g in zip(self.parameters, grads, strict=True)

@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -169,7 +170,7 @@ def subclassed(k):
 
 class Case(NamedTuple):
     make: Any
-    arguments: dict = {}
+    arguments: dict = MappingProxyType({})
     screen: str = "80"
 
     @property
@@ -299,14 +300,10 @@ def test_colours_are_keras(make, environment, keras3, capsys, monkeypatch):
 # -- without Keras -------------------------------------------------------------------------------------------------
 
 GOLDEN = """\
-Model: "branches"
-┏━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┓
-┃ Layer (type)        ┃ Output Shape      ┃    Param # ┃ Connected to      ┃
-┡━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━┩
 """
 
 
 def test_golden(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    fresh(kshim, branches).summary()
+    fresh(kshim, trained).summary(show_trainable=True, line_length=76)
     assert capsys.readouterr().out == GOLDEN

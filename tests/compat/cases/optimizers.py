@@ -1,0 +1,94 @@
+"""Optimizers: a class with its arguments."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Case(NamedTuple):
+    """``make(k)`` gives the optimizer of ``k``; ``exclude`` names the variables without weight decay."""
+
+    name: str
+    make: Callable
+    exclude: tuple = ()
+
+
+def optimizer(name, **arguments):
+    """``make`` for an optimizer that both packages spell alike; a function of ``k`` as an argument is called."""
+
+    def make(k):
+        return getattr(k.optimizers, name)(**{key: v(k) if callable(v) else v for key, v in arguments.items()})
+
+    return make
+
+
+def decay(**arguments):
+    """The schedule, as an argument."""
+    return lambda k: k.optimizers.schedules.InverseTimeDecay(0.1, **arguments)
+
+
+RULES = {
+    "sgd": ("SGD", {"learning_rate": 0.1}),
+    "sgd_momentum": ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
+    "sgd_nesterov": ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+    "rmsprop": ("RMSprop", {"learning_rate": 0.01}),
+    "rmsprop_momentum": ("RMSprop", {"learning_rate": 0.01, "rho": 0.8, "momentum": 0.5}),
+    "rmsprop_centered": ("RMSprop", {"learning_rate": 0.01, "centered": True, "epsilon": 1e-3}),
+    "rmsprop_both": ("RMSprop", {"learning_rate": 0.01, "centered": True, "momentum": 0.5}),
+    "adam": ("Adam", {"learning_rate": 0.01}),
+    "adam_betas": ("Adam", {"learning_rate": 0.01, "beta_1": 0.7, "beta_2": 0.8, "epsilon": 1e-2}),
+    "adam_amsgrad": ("Adam", {"learning_rate": 0.01, "beta_2": 0.5, "amsgrad": True}),
+    "adagrad": ("Adagrad", {"learning_rate": 0.1}),
+    "adagrad_initial": ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 1.0, "epsilon": 1e-2}),
+}
+OPTIONS = {
+    "clipnorm": {"clipnorm": 0.5},
+    "clipnorm_large": {"clipnorm": 100.0},
+    "clipvalue": {"clipvalue": 0.3},
+    "global_clipnorm": {"global_clipnorm": 0.7},
+    "weight_decay": {"weight_decay": 0.1},
+    "ema": {"use_ema": True, "ema_momentum": 0.8},
+    "ema_overwrite": {"use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 3},
+    "accumulation": {"gradient_accumulation_steps": 3},
+    "accumulation_clipnorm": {"gradient_accumulation_steps": 3, "clipnorm": 0.5},
+    "accumulation_ema": {"gradient_accumulation_steps": 2, "use_ema": True, "ema_overwrite_frequency": 2},
+    "loss_scale": {"loss_scale_factor": 8.0},
+    "loss_scale_clipvalue": {"loss_scale_factor": 8.0, "clipvalue": 0.1},
+    "schedule": {"learning_rate": decay(decay_steps=2, decay_rate=0.5)},
+    "schedule_staircase": {"learning_rate": decay(decay_steps=3, decay_rate=0.5, staircase=True)},
+    "schedule_accumulation": {
+        "learning_rate": decay(decay_steps=2, decay_rate=0.5), "gradient_accumulation_steps": 2,
+    },
+    "weight_decay_schedule": {"learning_rate": decay(decay_steps=2, decay_rate=0.5), "weight_decay": 0.1},
+}  # fmt: skip
+
+CASES = [
+    *(Case(name, optimizer(cls, **arguments)) for name, (cls, arguments) in RULES.items()),
+    *(
+        Case(f"{name}_{option}", optimizer(RULES[name][0], **(RULES[name][1] | more)))
+        for option, more in OPTIONS.items()
+        for name in ("sgd", "sgd_momentum", "rmsprop", "adam", "adagrad")
+    ),
+    *(
+        Case(f"{name}_weight_decay_exclude", optimizer(RULES[name][0], weight_decay=0.1), ("bias",))
+        for name in ("sgd", "adam")
+    ),
+]
+
+NO_CASE = {"Optimizer": "the base: test_an_optimizer_of_the_user"}
+
+SHAPES = {"kernel": (3, 4), "bias": (5,), "filters": (4, 2, 3)}
+STEPS = 20
+
+
+def starts():
+    """The first values, by name."""
+    draw = np.random.default_rng(1)
+    return {name: draw.normal(size=shape).astype("float32") for name, shape in SHAPES.items()}
+
+
+def gradients():
+    """For each step the gradients, by name."""
+    draw = np.random.default_rng(2)
+    return [{n: draw.normal(size=shape).astype("float32") for n, shape in SHAPES.items()} for _ in range(STEPS)]
