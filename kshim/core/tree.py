@@ -42,6 +42,8 @@ def map_structure(function, structure, *others):
 
 
 def _plain(structure):
+    if hasattr(type(structure), "n_sequence_fields"):  # torch.return_types.max and the like
+        return type(structure)
     return tuple if isinstance(structure, tuple) else list
 
 

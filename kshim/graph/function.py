@@ -84,11 +84,13 @@ def _sort(inputs, outputs):
     operation_depth: dict[int, int] = {}
     operations: dict[int, Any] = {}
     for node in order:
+        if node.inputs and all(id(tensor) in stops for tensor in node.outputs):
+            continue  # a graph that begins behind this call
         key = id(node.operation)
         operations[key] = node.operation
         operation_depth[key] = max(operation_depth.get(key, 0), depth[id(node)])
     for tensor in inputs:
-        if tensor.node is not None:
+        if tensor.node is not None and not tensor.node.inputs:
             operations.setdefault(id(tensor.node.operation), tensor.node.operation)
             operation_depth.setdefault(id(tensor.node.operation), 0)
     ranked = sorted(operations, key=lambda key: (-operation_depth[key], first_seen.get(key, len(first_seen))))

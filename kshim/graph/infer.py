@@ -4,6 +4,7 @@ An axis that is None is run at two sizes; output axes that differ between the ru
 Source: the idea is Keras 3's ``backend/torch/core.py``.
 """
 
+import contextlib
 import contextvars
 
 import torch
@@ -49,6 +50,23 @@ def outputs(function, args, kwargs):
     return tree.map_structure(_merge, first, second)
 
 
+@contextlib.contextmanager
+def _buffers_kept(function):
+    """After the block the buffers of the module that ``function`` belongs to are what they were.
+
+    ``self.count = self.count + 1`` in a ``forward`` would leave a meta tensor.
+    """
+    inner = getattr(function, "func", function)  # of a functools.partial
+    owner = inner if isinstance(inner, torch.nn.Module) else getattr(inner, "__self__", None)
+    modules = owner.modules() if isinstance(owner, torch.nn.Module) else ()
+    kept = [(m, name, buffer) for m in modules for name, buffer in m._buffers.items()]
+    try:
+        yield
+    finally:
+        for module, name, buffer in kept:
+            module._buffers[name] = buffer
+
+
 def _run(function, args, kwargs, size):
     def empty(leaf):
         if not keras_tensor.is_symbolic(leaf):
@@ -57,7 +75,7 @@ def _run(function, args, kwargs, size):
 
     token = running.set(True)
     try:
-        with torch.no_grad(), torch.inference_mode(False), _EverythingMeta():
+        with torch.no_grad(), torch.inference_mode(False), _buffers_kept(function), _EverythingMeta():
             return function(*tree.map_structure(empty, list(args)), **tree.map_structure(empty, kwargs))
     except (NotImplementedError, RuntimeError) as error:
         if isinstance(error, NotImplementedError) or "meta" in str(error):

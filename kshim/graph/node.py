@@ -120,6 +120,7 @@ class _Replay:
     def __init__(self, frame, module):
         self.frame = frame
         args, kwargs = frame.f_locals["args"], frame.f_locals["kwargs"]
+        buffers = [(m, name, b, b.clone()) for m in module.modules() for name, b in m._buffers.items() if b is not None]
         _Replay.probing, _Replay.noted = module, []
         try:
             result = module(*tree.map_structure(_fresh, list(args)), **tree.map_structure(_fresh, kwargs))
@@ -129,6 +130,15 @@ class _Replay:
         real = apply(module, tuple(args), kwargs)
         self.results = dict(zip(map(id, tree.flatten(result)), tree.flatten(real), strict=True))
         self.position = 0
+        self.buffers = buffers
+        self._restore()
+
+    def _restore(self):
+        """The buffers as they were: a symbolic call is no use of the module."""
+        with torch.no_grad():
+            for module, name, buffer, value in self.buffers:
+                module._buffers[name] = buffer
+                buffer.copy_(value)
 
     def next(self, function):
         called, result = self.calls[self.position]
@@ -139,6 +149,7 @@ class _Replay:
         self.position += 1
         if self.position == len(self.calls):
             _Replay.current = None
+            self._restore()
         return tree.map_structure(lambda leaf: self.results.get(id(leaf), leaf), result)
 
 

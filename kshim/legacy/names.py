@@ -8,6 +8,7 @@ from typing import Any
 
 from kshim import activations, constraints, optimizers, regularizers
 from kshim.callbacks import base as callbacks
+from kshim.core import settings
 from kshim.core.registry import Registry
 from kshim.legacy import arguments, functions, translate
 
@@ -29,6 +30,12 @@ BY_DIALECT: dict[str, dict[str, Any]] = {
 
 # class -> old attribute -> today's
 ATTRIBUTES = {optimizers.Optimizer: {"lr": "learning_rate"}}
+
+# class -> attribute -> (last dialect that had the old value, old value)
+FORMULAS = {
+    optimizers.RMSprop: {"epsilon_inside_root": ("2.3.1", False)},
+    optimizers.Adagrad: {"epsilon_inside_root": ("2.3.1", False)},
+}
 
 # names of logged values that answer for each other in History.history, logs and monitor=
 TWINS = {
@@ -79,10 +86,17 @@ def attach():
     for cls, attributes in ATTRIBUTES.items():
         for old, new in attributes.items():
             setattr(cls, old, _alias(new))
+    for cls, formulas in FORMULAS.items():
+        for name, (until, old) in formulas.items():
+            setattr(cls, name, _by_dialect(getattr(cls, name), until, old))
     callbacks.TWINS.update(TWINS)
     for place in {*ALIASES, *BY_DIALECT, *(key.split(".")[0] for key in arguments.FUNCTIONS)} - {"utils"}:
         if f"kshim.{place}" in sys.modules:
             attach_to(place)
+
+
+def _by_dialect(today, until, old):
+    return property(lambda self: old if settings.holds(until=until) else today)
 
 
 def _alias(name):

@@ -225,7 +225,7 @@ class Model(Trainer, Layer):
                     f"{checks.describe(self)}: expected inputs named {names}. Received: {sorted(x)}, without {missing}."
                     f"{checks.nearest(missing[0], set(x) - set(names))}"
                 )
-            leaves = [x[name] for name in names]
+            leaves = tree.flatten([x[name] for name in names])
         else:
             leaves = tree.flatten(x)
         if len(leaves) != len(expected):

@@ -63,7 +63,7 @@ class Sequential(Model):
         if not isinstance(layer, Layer) and "_keras_name" not in vars(layer):
             module_name(layer)
         name = name_of(layer)
-        if any(name_of(known) == name for known in self._stack):
+        if any(name_of(known) == name and known is not layer for known in self._stack):
             raise ValueError(
                 f"All layers added to a Sequential model should have unique names. Received: {name!r}, "
                 "which is already the name of a layer in this model. Give the new layer another `name`."
@@ -92,7 +92,8 @@ class Sequential(Model):
         if not self._stack:
             raise IndexError(f"{checks.describe(self)}: there is no layer to pop. Received: an empty model.")
         layer = self._stack.pop()
-        self._modules.pop(name_of(layer).replace(".", "_"))
+        if not any(layer is known for known in self._stack):
+            self._modules.pop(name_of(layer).replace(".", "_"))
         self.__dict__["_function"] = None
         self.built = False
         if self._entry is not None and self._stack:

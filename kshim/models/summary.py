@@ -416,7 +416,7 @@ def _box():
 
 
 def _screen_width():
-    """Characters that a line can have: unlike for the table's own width, rich also asks stdin's and stderr's terminal."""
+    """Characters that a line can have. Unlike ``shutil``, rich asks the terminals of stdin and stderr too."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdigit():
         return int(columns) or 80

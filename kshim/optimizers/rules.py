@@ -6,6 +6,11 @@ from kshim.core.checks import fraction
 from kshim.optimizers.base import Optimizer
 
 
+def _root(square, epsilon, inside):
+    """``sqrt(square + epsilon)``, or with epsilon outside the root ``sqrt(square) + epsilon``."""
+    return square.add(epsilon).sqrt_() if inside else square.sqrt().add_(epsilon)
+
+
 class SGD(Optimizer):
     """Gradient descent: ``v = momentum * v - rate * g; w += v``.
 
@@ -47,6 +52,7 @@ class Adagrad(Optimizer):
     """
 
     slots = ("accumulator",)
+    epsilon_inside_root = True
 
     def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **kwargs):
         super().__init__(learning_rate, **kwargs)
@@ -57,7 +63,7 @@ class Adagrad(Optimizer):
 
     def update(self, param, grad, rate, step, accumulator):
         accumulator.addcmul_(grad, grad)
-        param.addcdiv_(grad, accumulator.add(self.epsilon).sqrt_(), value=-rate)
+        param.addcdiv_(grad, _root(accumulator, self.epsilon, self.epsilon_inside_root), value=-rate)
 
 
 class RMSprop(Optimizer):
@@ -74,6 +80,8 @@ class RMSprop(Optimizer):
     Source: Keras 3 ``optimizers/rmsprop.py``; Tieleman and Hinton, 2012.
     """
 
+    epsilon_inside_root = True
+
     def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **kwargs):
         super().__init__(learning_rate, **kwargs)
         own = {"rho": rho, "momentum": momentum, "epsilon": epsilon, "centered": centered}
@@ -82,11 +90,11 @@ class RMSprop(Optimizer):
 
     def update(self, param, grad, rate, step, mean_square, *others):
         mean_square.mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
-        root = mean_square.add(self.epsilon)
+        square = mean_square
         if self.centered:
             mean = others[-1].lerp_(grad, 1 - self.rho)
-            root.addcmul_(mean, mean, value=-1)
-        root.sqrt_()
+            square = torch.addcmul(mean_square, mean, mean, value=-1)
+        root = _root(square, self.epsilon, self.epsilon_inside_root)
         if self.momentum:
             param.sub_(others[0].mul_(self.momentum).addcdiv_(grad, root, value=rate))
         else:

@@ -79,10 +79,40 @@ class CompiledLoss:
         )  # fmt: skip
         return torch.int64 if indices else dtypes.TORCH[settings.floatx()]
 
+    def check_labels(self, index, y, shape):
+        """Raise ValueError where ``y``, on the CPU, has a class index that output ``index`` of ``shape`` has not."""
+        for i, fn, _, name in self.parts:
+            if i != index or getattr(fn, "fn", None) is not losses.sparse_categorical_crossentropy:
+                continue
+            classes, ignored = shape[fn.arguments.get("axis", -1)], fn.arguments.get("ignore_class")
+            if classes is None or y.device.type != "cpu":
+                continue
+            labels = y if ignored is None else y[y != ignored]
+            low, high = (end.item() for end in labels.aminmax()) if labels.numel() else (0, 0)
+            if not 0 <= low <= high < classes:
+                raise ValueError(
+                    f"sparse_categorical_crossentropy: expected labels from 0 to {classes - 1}, as output {name!r} has "
+                    f"{classes} classes. Received: labels from {low} to {high}. Number the classes from 0, or give the "
+                    "output more units."
+                )
+
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The weighted sum of the losses of structures with one entry for each output."""
-        if self.single is not None:
-            return self.single(y_true, y_pred, sample_weight)
+        try:
+            if self.single is not None:
+                return self.single(y_true, y_pred, sample_weight)
+            return self._sum(y_true, y_pred, sample_weight)
+        except RuntimeError as error:
+            shapes = [[tuple(getattr(leaf, "shape", ())) for leaf in tree.flatten(y)] for y in (y_true, y_pred)]
+            if shapes[0] == shapes[1] or "size" not in str(error):
+                raise
+            (true,), (pred,) = shapes if len(shapes[1]) == 1 else ([shapes[0]], [shapes[1]])
+            raise ValueError(
+                f"The loss can't be computed: expected targets in the shape of the output. "
+                f"Received: y_true.shape={true}, y_pred.shape={pred}. {error}"
+            ) from error
+
+    def _sum(self, y_true, y_pred, sample_weight):
         y_true, y_pred = tree.flatten(y_true), tree.flatten(y_pred)
         weights = _weights_by_output(sample_weight, len(self.names))
         total = None
@@ -110,10 +140,9 @@ class TorchLoss:
     def __init__(self, module):
         self.module, self.name = module, type(module).__name__
         # Of torch's own losses these take class indices; what a user's loss takes is the user's to know.
-        own = type(module).__module__ == torch.nn.MSELoss.__module__
-        self.takes_indices = not own or isinstance(
-            module, (torch.nn.NLLLoss, torch.nn.CrossEntropyLoss, torch.nn.MultiMarginLoss, torch.nn.MultiLabelMarginLoss)
-        )
+        nn = torch.nn
+        indices = (nn.NLLLoss, nn.CrossEntropyLoss, nn.MultiMarginLoss, nn.MultiLabelMarginLoss)
+        self.takes_indices = isinstance(module, indices) or type(module).__module__ != nn.MSELoss.__module__
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         if not y_true.is_floating_point() and y_true.dim() == y_pred.dim() and y_true.shape[-1] == 1 < y_pred.shape[-1]:

@@ -126,12 +126,13 @@ class Trainer:
             ValueError: the model is not compiled, or the data are not what it expects.
         """
         self._assert_compiled("fit")
+        for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+            if checks.as_int(value) is None:
+                raise TypeError(f"{checks.describe(self)}: expected `{name}` to be an int. Received: {name}={value!r}.")
+        _check_frequency(validation_freq)
         x, y, sample_weight = self._adapted(x, y, sample_weight)
-        if y is None and self._expects_targets():
-            raise ValueError(
-                f"{checks.describe(self)}: expected targets for loss={self.loss!r}. Received: y=None. Call fit(x, y)."
-            )
-        arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
+        self._prepare(x)
+        self._assert_targets("fit", "train_step", y)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = arrays.split((x, y, sample_weight), validation_split)
         if class_weight is not None:
@@ -142,10 +143,11 @@ class Trainer:
                 )
             sample_weight = arrays.class_weights_to_sample_weights(y, class_weight)
         if validation_data is not None:
-            validation_data = self._validation_data(validation_data, validation_batch_size or batch_size)
+            validation_data = self._validation_data(
+                validation_data, validation_batch_size or batch_size, validation_steps
+            )
             validation_data = arrays.in_steps(validation_data, validation_steps, "validation_steps")
-        data = self._data(x, y, sample_weight, batch_size, shuffle)
-        self._prepare(next(iter(_peek(data)))[0])
+        data = self._data(x, y, sample_weight, batch_size, shuffle, steps_per_epoch)
         data = arrays.in_steps(data, steps_per_epoch, "steps_per_epoch", goes_on=True)
         callbacks = _callback_list(callbacks, self, verbose, add_history=True, epochs=epochs, steps=data.steps)
         self.stop_training = False
@@ -187,9 +189,9 @@ class Trainer:
         """
         self._assert_compiled("evaluate")
         x, y, sample_weight = self._adapted(x, y, sample_weight)
-        arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
-        data = self._data(x, y, sample_weight, batch_size, shuffle=False)
-        self._prepare(next(iter(_peek(data)))[0])
+        self._prepare(x)
+        self._assert_targets("evaluate", "test_step", y)
+        data = self._data(x, y, sample_weight, batch_size, False, steps)
         data = arrays.in_steps(data, steps, "steps")
         callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=data.steps)
         return _loss_first(self._evaluate(data, callbacks), return_dict)
@@ -203,8 +205,7 @@ class Trainer:
         Raises: ValueError if the data are not what the model expects.
         """
         x, _, _ = self._adapted(x, None, None)
-        arrays.check_lengths(x=x)
-        data = self._data(x, None, None, batch_size, shuffle=False)
+        data = self._data(x, None, None, batch_size, False, steps)
         data = arrays.in_steps(data, steps, "steps")
         callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=data.steps)
         outputs: list = []
@@ -232,7 +233,7 @@ class Trainer:
         Raises: as ``fit``.
         """
         self._assert_compiled("train_on_batch")
-        x, y, sample_weight = self._batch(x, y, sample_weight)
+        x, y, sample_weight = self._batch(x, y, sample_weight, "train")
         if class_weight is not None:
             if sample_weight is not None:
                 raise ValueError(
@@ -254,7 +255,7 @@ class Trainer:
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Loss and metrics of one batch. Raises: as ``fit``."""
         self._assert_compiled("test_on_batch")
-        batch = self._batch(x, y, sample_weight)
+        batch = self._batch(x, y, sample_weight, "test")
         self.reset_metrics()
         self.eval()
         with torch.no_grad(), collect_losses() as self.__dict__["_collected"]:
@@ -264,7 +265,7 @@ class Trainer:
     def predict_on_batch(self, x):
         """The outputs for one batch as numpy arrays."""
         x, _, _ = self._adapted(x, None, None)
-        batch = next(iter(self._data(x, None, None, len(tree.flatten(x)[0]), shuffle=False).epoch()))
+        batch = next(iter(self._data(x, None, None, len(tree.flatten(x)[0]), False).epoch()))
         self.eval()
         with torch.inference_mode():
             return tree.map_structure(_to_numpy, self(batch[0]))
@@ -272,7 +273,7 @@ class Trainer:
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def train_step(self, data):
-        """One update on ``(x, y, sample_weight)``; returns the logs. A subclass may write its own, and call this one."""
+        """One update on ``(x, y, sample_weight)``; returns the logs. A subclass may write its own and call this one."""
         self._compiled_train_step()(*_unpacked(data))
         return self._compiled_logs()
 
@@ -409,13 +410,23 @@ class Trainer:
     def _expects_targets(self):
         return bool(self._compiled_loss is None or self._compiled_loss.parts or self._compiled_metrics.parts)
 
+    def _assert_targets(self, method, step, y):
+        """Raise ValueError where ``y`` is missing, unless the subclass has a ``step`` or loss of its own."""
+        own = any(getattr(type(self), name) is not getattr(Trainer, name) for name in (step, "compute_loss"))
+        if y is None and not own and self._expects_targets():
+            raise ValueError(
+                f"{checks.describe(self)}: expected targets for loss={self.loss!r}. Received: y=None. "
+                f"Call {method}(x, y)."
+            )
+
     def _adapted(self, x, y, sample_weight):
-        """The user's data as structures of tensors; what a graph expects is checked here, once."""
+        """The user's data as structures of tensors; their lengths, and what a graph expects, are checked here, once."""
         if x is None:
             raise ValueError(f"{checks.describe(self)}: expected data. Received: x=None.")
-        x = self.arranged_inputs(arrays.structure_of_tensors("x", x))
-        y = arrays.structure_of_tensors("y", y)
-        return x, y, arrays.structure_of_tensors("sample_weight", sample_weight)
+        x, y = arrays.structure_of_tensors("x", x), arrays.structure_of_tensors("y", y)
+        sample_weight = arrays.structure_of_tensors("sample_weight", sample_weight)
+        arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
+        return self.arranged_inputs(x), y, sample_weight
 
     def _targets(self, y):
         """Targets in the outputs' order; integer labels become floats unless the loss takes indices."""
@@ -441,12 +452,24 @@ class Trainer:
         return self._target(0, y)
 
     def _target(self, index, y):
-        if y is None or y.is_floating_point() or y.is_complex():
+        if y is None:
+            return y
+        shapes = self._output_shapes()
+        if shapes is not None:
+            self._compiled_loss.check_labels(index, y, shapes[index])
+        if y.is_floating_point() or y.is_complex():
             return y
         return y.to(self._compiled_loss.dtype_of_integers(index))
 
-    def _data(self, x, y, sample_weight, batch_size, shuffle):
-        batch_size = 32 if batch_size is None else batch_size
+    def _output_shapes(self):
+        """The shapes of the outputs as far as they are known: a graph's, or those of the run in ``_prepare``."""
+        outputs = getattr(self, "outputs", None)
+        return self.__dict__.get("_shapes_seen") if outputs is None else [tensor.shape for tensor in outputs]
+
+    def _data(self, x, y, sample_weight, batch_size, shuffle, steps=None):
+        if batch_size is None:
+            rows = len(tree.flatten(x)[0])
+            batch_size = -(-rows // steps) if checks.as_int(steps) and steps > 0 else 32
         if checks.as_int(batch_size) is None or batch_size <= 0:
             checks.fail(self, "`batch_size` to be an int above 0", f"batch_size={batch_size!r}")
         if tree.is_nested(x) and len(tree.flatten(x)) == 1 and not isinstance(x, dict):
@@ -455,31 +478,35 @@ class Trainer:
             x, self._targets(y), sample_weight, int(batch_size), shuffle, self.device, self.input_casts()
         )
 
-    def _validation_data(self, given, batch_size):
+    def _validation_data(self, given, batch_size, steps):
         if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
             raise ValueError(
                 "`validation_data`: expected a tuple (x, y) or (x, y, sample_weight). "
                 f"Received: {type(given).__name__} of length {len(given) if hasattr(given, '__len__') else '?'}."
             )
         x, y, weight = self._adapted(*given, *(None,) * (3 - len(given)))
-        arrays.check_lengths(x=x, y=y, sample_weight=weight)
-        return self._data(x, y, weight, batch_size, shuffle=False)
+        self._assert_targets("fit(validation_data=...) with", "test_step", y)
+        return self._data(x, y, weight, batch_size, False, steps)
 
-    def _batch(self, x, y, sample_weight):
+    def _batch(self, x, y, sample_weight, phase):
         x, y, sample_weight = self._adapted(x, y, sample_weight)
-        arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
-        data = self._data(x, y, sample_weight, len(tree.flatten(x)[0]), shuffle=False)
-        batch = next(iter(data.epoch()))
-        self._prepare(batch[0])
-        return batch[0], batch[1], batch[2]
+        self._prepare(x)
+        self._assert_targets(f"{phase}_on_batch", f"{phase}_step", y)
+        return next(iter(self._data(x, y, sample_weight, len(tree.flatten(x)[0]), False).epoch()))
 
     def _prepare(self, x):
         """Build the model on one batch if it is not, name its outputs, and give its weights to the optimizer."""
         if not self.built or (self._compiled_loss is None and self.compiled):
             was_training = self.training
             self.eval()
-            with torch.no_grad():
-                outputs = self(tree.map_structure(lambda t: t[:1].to(self.device), x))
+            try:
+                with torch.no_grad():
+                    outputs = self(tree.map_structure(lambda t: t[:1].to(self.device), x))
+                self.__dict__["_shapes_seen"] = [tuple(leaf.shape) for leaf in tree.flatten(outputs)]
+            except NotImplementedError:
+                if type(self).train_step is Trainer.train_step:
+                    raise
+                outputs = None  # a subclass may train by its own step, without a call()
             self.train(was_training)
             if self._compiled_loss is None:
                 given, names = self._compiled, _output_names(outputs)
@@ -512,20 +539,28 @@ def _makes_optimizer(value):
 def _callback_list(callbacks, model, verbose, add_history=False, **params):
     if isinstance(callbacks, CallbackList):
         return callbacks
+    for callback in tree.flatten(callbacks):
+        if callback is not None and (isinstance(callback, type) or not hasattr(callback, "set_model")):
+            raise TypeError(f"`callbacks`: expected a list of Callback objects. Received: {callback!r} among them.")
     verbose = 1 if verbose == "auto" else verbose
     return CallbackList(
         callbacks, add_history=add_history, add_progbar=verbose != 0, model=model, verbose=verbose, **params
     )
 
 
-def _peek(data):
-    """One batch of the first row, for building; no order is drawn."""
-    yield data._pack([leaf[:1] for leaf in data.leaves])
-
-
 def _unpacked(data):
     """``data`` of a step as ``(x, y, sample_weight)``, None for what is not there."""
     return (*data, None, None)[:3] if isinstance(data, tuple) else (data, None, None)
+
+
+def _check_frequency(frequency):
+    """Raise ValueError unless ``validation_freq`` is an int above 0 or a collection of epochs."""
+    number = checks.as_int(frequency)
+    if isinstance(frequency, str) or (number is None and not hasattr(frequency, "__contains__")) or number == 0:
+        raise ValueError(
+            "Expected `validation_freq` to be an int above 0, or a list of epochs counted from 1. "
+            f"Received: validation_freq={frequency!r}."
+        )
 
 
 def _validates(epoch, frequency):

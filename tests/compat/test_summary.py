@@ -1,6 +1,7 @@
 """What ``summary()`` prints, beside the real Keras 3 and the stored texts of 1.2.2 and 2.3.1."""
 
 import pathlib
+import re
 import sys
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 import kshim
-from kshim.core import names
+from kshim.core import names, progress, settings
 
 ORACLE = pathlib.Path(__file__).parent / "oracle"
 
@@ -151,7 +152,7 @@ def trained_by_sgd(k):
     return trained(k, "sgd")
 
 
-def half(k):
+def mixed_dtypes(k):
     return k.Sequential([k.Input((4,)), k.layers.Dense(3, dtype="float16"), k.layers.Dense(1, dtype="float64")])
 
 
@@ -181,7 +182,7 @@ class Case(NamedTuple):
 MODELS = (
     built, unbuilt, built_later, empty, unknown_axes, straight, branches, shared, shared_in_a_line,
     shared_at_two_depths, shared_with_another_model, unused_input, many_outputs, operations, nested, nested_twice,
-    long_names, frozen, all_frozen, compiled, trained, trained_by_sgd, half, subclassed,
+    long_names, frozen, all_frozen, compiled, trained, trained_by_sgd, mixed_dtypes, subclassed,
 )  # fmt: skip
 
 CASES = [
@@ -208,7 +209,7 @@ def fresh(k, make):
     if k is kshim:
         names.reset()
     else:
-        k.utils.clear_session()
+        k.utils.clear_session(free_memory=False)
     return make(k)
 
 
@@ -285,6 +286,9 @@ ENVIRONMENTS = [
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: "-".join(environment.values()))
 @pytest.mark.parametrize("make", [frozen, long_names], ids=lambda make: make.__name__)
 def test_colours_are_keras(make, environment, keras3, capsys, monkeypatch):
+    style = pytest.importorskip("rich.style").Style  # keeps the codes of the first terminal it draws for
+    style.parse.cache_clear()
+    style._add.cache_clear()
     for name in ("COLORTERM", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -297,13 +301,217 @@ def test_colours_are_keras(make, environment, keras3, capsys, monkeypatch):
     assert texts[1] == texts[0]
 
 
+# -- where the texts differ ----------------------------------------------------------------------------------------
+
+
+def operators(k):
+    x = k.Input((4,))
+    return k.Model(x, (x + 1) * x)
+
+
+def unbuilt_flatten(k):
+    return k.Sequential([k.layers.Flatten()])
+
+
+def called_on_data(k):
+    model = k.Sequential([k.layers.Dense(3)])
+    model(np.ones((2, 4), "float32"))
+    return model
+
+
+def subclass_called_on_data(k):
+    model = subclassed(k)
+    model(np.ones((2, 4), "float32"))
+    return model
+
+
+def model_after_a_late_stack(k):
+    """The graph inside a Sequential takes an automatic name in Keras."""
+    built_later(k)
+    return k.Model(*[k.Input((4,))] * 2)
+
+
+def of_a_middle_tensor(k):
+    y = k.layers.Dense(4)(k.Input((4,)))
+    return k.Model(y, k.layers.Dense(2)(y))
+
+
+DIFFERENT = [
+    (operators, "node names of operators are Python's: __add__ for add"),
+    (unbuilt_flatten, "kshim's Flatten counts as built from the start"),
+    (called_on_data, "kshim builds a Sequential for any batch size, Keras for that of the first batch"),
+    (subclass_called_on_data, "layers do not keep the shape they were built with"),
+    (model_after_a_late_stack, "a Sequential has no second name"),
+    (of_a_middle_tensor, "Keras copies the graph and names the new input keras_tensor_1CLONE"),
+]
+
+
+@pytest.mark.parametrize(
+    "make", [pytest.param(make, marks=pytest.mark.xfail(reason=why, strict=True)) for make, why in DIFFERENT]
+)
+def test_difference_to_keras(make, keras3, capsys):
+    texts = []
+    for k in (keras3, kshim):
+        fresh(k, make).summary()
+        texts.append(capsys.readouterr().out)
+    assert texts[1] == texts[0]
+
+
 # -- without Keras -------------------------------------------------------------------------------------------------
 
 GOLDEN = """\
+Model: "branches"
+┏━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━┳━━━━━━━━━━━━━━━━┳━━━━━━━┓
+┃ Layer (type)      ┃ Output Shape    ┃   Param # ┃ Connected to   ┃ Trai… ┃
+┡━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━╇━━━━━━━━━━━━━━━━╇━━━━━━━┩
+│ x (InputLayer)    │ (None, 4)       │         0 │ -              │   -   │
+├───────────────────┼─────────────────┼───────────┼────────────────┼───────┤
+│ dense (Dense)     │ (None, 4)       │        20 │ x[0][0]        │   Y   │
+├───────────────────┼─────────────────┼───────────┼────────────────┼───────┤
+│ dense_1 (Dense)   │ (None, 4)       │        16 │ x[0][0]        │   Y   │
+├───────────────────┼─────────────────┼───────────┼────────────────┼───────┤
+│ add (Add)         │ (None, 4)       │         0 │ dense[0][0],   │   -   │
+│                   │                 │           │ dense_1[0][0]  │       │
+├───────────────────┼─────────────────┼───────────┼────────────────┼───────┤
+│ concatenate       │ (None, 8)       │         0 │ add[0][0],     │   -   │
+│ (Concatenate)     │                 │           │ x[0][0]        │       │
+├───────────────────┼─────────────────┼───────────┼────────────────┼───────┤
+│ dense_2 (Dense)   │ (None, 1)       │         9 │ concatenate[0… │   Y   │
+└───────────────────┴─────────────────┴───────────┴────────────────┴───────┘
+ Total params: 137 (548.00 B)
+ Trainable params: 45 (180.00 B)
+ Non-trainable params: 0 (0.00 B)
+ Optimizer params: 92 (368.00 B)
 """
 
 
 def test_golden(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    fresh(kshim, trained).summary(show_trainable=True, line_length=76)
+    fresh(kshim, trained).summary(show_trainable=True)
     assert capsys.readouterr().out == GOLDEN
+
+
+def test_plain_modules_are_rows(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    x = kshim.Input((4,), name="x")
+    linear, norm = torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4)
+    linear.weight.requires_grad_(False)
+    fresh(kshim, lambda k: k.Model(x, norm(linear(linear(x))))).summary(show_trainable=True, line_length=110)
+    lines = capsys.readouterr().out.splitlines()
+    rows = [re.sub(r"\s+", " ", line) for line in lines if "1d" in line or "inear" in line]
+    assert re.match(r"│ linear\w* \(Linear\) │ \(None, 4\) │ 20 │ x\[0\]\[0\],", rows[0])
+    assert re.search(r"│ linear\w*\[1\]\[0\] │ Y │", rows[-1])
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (["dense"], "layer_range must be a list or tuple of length 2, .* Received: layer_range = .* of length 1"),
+        ([0, 1], "layer_range should contain string type only. Received: "),
+        (["dense", "dnse_1"], "do not match .* Received: .* Did you mean 'dense_1'"),
+        (["nothing", "add"], "do not match the layer names in the model: expected .*'concatenate'.* Received: "),
+    ],
+)
+def test_wrong_layer_range(bad, message):
+    with pytest.raises(ValueError, match=message):
+        fresh(kshim, branches).summary(layer_range=bad)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"line_length": 9}, "Insufficient console width to print summary.* Received: "),
+        ({"positions": [0.5, 0.4, 0.9]}, "Insufficient console width to print summary.* Received: "),
+        ({"positions": [0.5, 1.0]}, "`positions`: expected 3 ends of columns. Received: 2 positions"),
+    ],
+)
+def test_wrong_widths(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fresh(kshim, built).summary(**arguments)
+
+
+def test_it_is_logged_where_that_was_chosen(caplog, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    progress.disable_interactive_logging()
+    try:
+        with caplog.at_level("INFO", "kshim"):
+            fresh(kshim, built).summary()
+    finally:
+        progress.enable_interactive_logging()
+    assert capsys.readouterr().out == ""
+    assert caplog.messages[0].startswith('Model: "sequential"\n┏')
+
+
+# -- the dialects of Keras 1 and 2 ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["1.2.2", "2.3.1"])
+def old(request):
+    """An old dialect and its stored texts."""
+    before = settings.dialect()
+    settings.set_dialect(request.param)
+    with np.load(ORACLE / f"keras-{request.param}.npz") as stored:
+        yield request.param, {key: str(stored[f"training/summary_{key}"]) for key in ("sequential", "functional")}
+    settings.set_dialect(before)
+
+
+class Merge(kshim.layers.Concatenate):
+    """What the layer behind ``merge()`` was called in Keras 1."""
+
+
+def old_models(dialect):
+    layers, Input = kshim.layers, kshim.Input
+    stack = [Input((5,), name="dense_input_1"), layers.Dense(4, name="dense_1"), layers.Dense(3, name="dense_2")]
+    first, second, shared = Input((5,), name="first"), Input((5,), name="second"), layers.Dense(4, name="shared")
+    a, b = shared(first), shared(second)
+    merge = Merge(name="merge_1") if dialect == "1.2.2" else layers.Concatenate(name="concatenate_1")
+    outputs = [layers.Dense(3, name="both")(merge([a, b])), layers.Dense(2, name="single")(b)]
+    return {
+        "sequential": kshim.Sequential(stack, name="sequential_1"),
+        "functional": kshim.Model([first, second], outputs, name="model_1"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["sequential", "functional"])
+def test_old_text_is_old_keras(kind, old, capsys):
+    dialect, texts = old
+    old_models(dialect)[kind].summary()
+    assert capsys.readouterr().out == texts[kind]
+
+
+def test_old_print_fn_gets_each_line(old):
+    dialect, texts = old
+    lines = []
+    old_models(dialect)["functional"].summary(print_fn=lines.append)
+    assert lines == texts["functional"].splitlines()
+
+
+def test_old_rows():
+    """A layer with several output shapes, a nested model's calls, and a name too long, as Keras 2.3.1 shows them."""
+    before = settings.dialect()
+    settings.set_dialect("2.3.1")
+    try:
+        a, b, dense = kshim.Input((4,), name="a"), kshim.Input((3, 4), name="b"), kshim.layers.Dense(4, name="dense")
+        inner = kshim.Model(a, dense(a), name="inner")
+        last = kshim.layers.Dense(4, name="a_name_that_is_too_long_for_its_column")(inner(a))
+        lines = []
+        kshim.Model([a, b], [dense(b), last], name="outer").summary(print_fn=lines.append)
+    finally:
+        settings.set_dialect(before)
+    assert [line for line in lines if line[0] not in "_="] == [
+        'Model: "outer"',
+        "Layer (type)                    Output Shape         Param #     Connected to                     ",
+        "a (InputLayer)                  (None, 4)            0                                            ",
+        "b (InputLayer)                  (None, 3, 4)         0                                            ",
+        "inner (Model)                   (None, 4)            20          a[0][0]                          ",
+        "dense (Dense)                   multiple             20          b[0][0]                          ",
+        "a_name_that_is_too_long_for_its (None, 4)            20          inner[1][0]                      ",
+        "Total params: 40",
+        "Trainable params: 40",
+        "Non-trainable params: 0",
+    ]
+
+
+def test_old_summary_needs_a_built_model(old):
+    with pytest.raises(ValueError, match=r"This model has not yet been built.*Received: built=False"):
+        kshim.Sequential([kshim.layers.Dense(3)]).summary()

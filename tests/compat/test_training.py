@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import kshim
-import kshim.legacy  # noqa: F401 - the history's twins ("acc" for "accuracy") are its rows
+import kshim.legacy  # the history's twins ("acc" for "accuracy") are its rows
 from kshim.training.data import arrays
 
 RNG = np.random.default_rng(5)
@@ -229,7 +229,7 @@ TWO_OUTPUTS = {
     "metrics, dict with one": lambda k: {"loss": "mse", "metrics": {"size": ["mae"]}},
     "metrics, None for one": lambda k: {"loss": "mse", "metrics": [["acc"], None]},
     "metric objects": lambda k: {"loss": "mse", "metrics": {"kind": k.metrics.CategoricalAccuracy(name="hits")}},
-    "weighted and not": lambda k: {"loss": "mse", "metrics": [["acc"], ["mse"]], "weighted_metrics": [["acc"], ["mse"]]},
+    "weighted and not": lambda k: {"loss": "mse", "metrics": [["acc"], "mse"], "weighted_metrics": [["acc"], "mse"]},
     "weighted metrics, dict": lambda k: {"loss": "mse", "weighted_metrics": {"size": ["mae"], "kind": ["acc"]}},
 }  # fmt: skip
 
@@ -434,6 +434,7 @@ def test_more_steps_than_batches(which, keras3):
 
 def test_class_weights_of_indices_and_columns(keras3):
     for y in (LABELS, LABELS[:, None], LABELS.astype("float32")):
+
         def run(keras, model, y=y):
             model.compile("sgd", "sparse_categorical_crossentropy")
             history = model.fit(X, y, class_weight={0: 0.5, 1: 2}, shuffle=False, verbose=0).history
@@ -506,7 +507,9 @@ def recorder(keras, log):
 
     def told(hook):
         def hear(self, *args, logs=None):
-            *index, logs = (*args, logs) if logs is not None or len(args) < 1 + ("batch" in hook or "epoch" in hook) else args
+            *index, logs = (
+                (*args, logs) if logs is not None or len(args) < 1 + ("batch" in hook or "epoch" in hook) else args
+            )
             values = logs or {}
             log.append((hook, *index, {k: np.round(v, 5).tolist() for k, v in values.items()}))
 
@@ -540,18 +543,17 @@ def test_callbacks_hear_what_they_hear_in_keras(keras3):
 
 def test_lambda_callbacks_and_the_order_of_callbacks():
     heard = []
-    model = rated(kshim)
-    callbacks = [
-        kshim.callbacks.LambdaCallback(
+
+    def callback(name):
+        return kshim.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: heard.append((name, "begin", epoch)),
-            on_epoch_end=lambda epoch, logs, name=name: heard.append((name, "end", epoch)),
+            on_epoch_end=lambda epoch, logs: heard.append((name, "end", epoch)),
         )
-        for name in ("first", "second")
-        for name in (name,)
+
+    rated(kshim).fit(X, ONE_HOT, verbose=0, epochs=2, callbacks=[callback("first"), callback("second")])
+    assert heard == [
+        (name, hook, epoch) for epoch in (0, 1) for hook in ("begin", "end") for name in ("first", "second")
     ]
-    model.fit(X, ONE_HOT, verbose=0, epochs=2, callbacks=callbacks)
-    assert [h for h in heard if h[1] == "end"] == [("first", "end", 0), ("second", "end", 0),
-                                                   ("first", "end", 1), ("second", "end", 1)]  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", [
@@ -687,7 +689,9 @@ def test_regularizers_are_in_the_loss(name, keras3):
     def make(keras):
         layers = keras.layers
         model = keras.Sequential([
-            keras.Input((4,)), layers.Dense(5, **EXTRA_LOSSES[name](keras)), layers.Dense(3, **EXTRA_LOSSES[name](keras))
+            keras.Input((4,)),
+            layers.Dense(5, **EXTRA_LOSSES[name](keras)),
+            layers.Dense(3, **EXTRA_LOSSES[name](keras)),
         ])  # fmt: skip
         model.compile("sgd", "mse", metrics=["mae"])
         return model
@@ -788,6 +792,7 @@ def test_modes_during_and_after_each_call(kind):
         inputs = kshim.Input((4,))
         model = kshim.Model(inputs, kshim.layers.Dense(3)(torch.nn.Dropout(0.5)(spy(inputs))))
     else:
+
         class Own(kshim.Model):
             def __init__(self):
                 super().__init__()
@@ -1018,10 +1023,10 @@ def test_a_torch_scheduler_turns_kshims_optimizer():
     model.compile(kshim.optimizers.SGD(0.4), "mse")
     model.train_on_batch(X, ONE_HOT)
     scheduler = torch.optim.lr_scheduler.ExponentialLR(model.optimizer, 0.5)
+    callback = kshim.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: scheduler.step())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch wants to have seen step()
-        model.fit(X, ONE_HOT, verbose=0, epochs=2,
-                  callbacks=[kshim.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: scheduler.step())])  # fmt: skip
+        model.fit(X, ONE_HOT, verbose=0, epochs=2, callbacks=[callback])
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
 
 

@@ -20,7 +20,10 @@ def to_tensor(name, value):
     Raises: ValueError for strings and objects.
     """
     if not isinstance(value, torch.Tensor):
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError:  # rows of several lengths
+            raise ValueError(_unusable(name, value, "nested lists of different lengths")) from None
         if array.dtype == object:
             try:
                 array = array.astype(settings.floatx())
@@ -83,8 +86,10 @@ def check_lengths(**arrays):
 def split(arrays, share):
     """The first ``1 - share`` of the rows, and the rest, of each structure in ``arrays``.
 
-    Raises: ValueError if ``share`` is not in (0, 1) or leaves one side empty.
+    Raises: ValueError if ``share`` is not in (0, 1) or leaves one side empty; TypeError if it is no number.
     """
+    if not isinstance(share, (int, float, np.number)):
+        raise TypeError(f"`validation_split` must be a number between 0 and 1. Received: validation_split={share!r}")
     if not 0 < share < 1:
         raise ValueError(f"`validation_split` must be between 0 and 1. Received: validation_split={share}")
     size = len(tree.flatten(arrays[0])[0])
@@ -117,7 +122,13 @@ def class_weights_to_sample_weights(y, class_weight):
     classes = y.argmax(-1) if y.dim() > 1 and y.shape[-1] > 1 else y.reshape(y.shape[0], -1)[:, 0].long()
     weights = torch.ones(classes.shape, dtype=dtypes.TORCH[settings.floatx()], device=y.device)
     for label, weight in class_weight.items():
-        weights[classes == int(label)] = float(weight)
+        try:
+            weights[classes == int(label)] = float(weight)
+        except (TypeError, ValueError):
+            raise ValueError(
+                "Expected `class_weight` to be a dict of class index to weight, both numbers. "
+                f"Received: {{{label!r}: {weight!r}}} in it."
+            ) from None
     return weights
 
 
@@ -128,10 +139,11 @@ def in_steps(data, count, name, goes_on=False):
         name: what the user calls ``count``, for messages.
         goes_on: whether an epoch begins where the one before ended.
 
-    Raises: ValueError if ``count`` is no int, or below 0.
+    Raises: TypeError if ``count`` is no int, ValueError if it is below 0.
     """
     if count is not None and (checks.as_int(count) is None or count < 0):
-        raise ValueError(f"Expected `{name}` to be an int above 0, or None. Received: {name}={count!r}.")
+        error = TypeError if checks.as_int(count) is None else ValueError
+        raise error(f"Expected `{name}` to be an int above 0, or None. Received: {name}={count!r}.")
     return Steps(data, int(count), name, goes_on) if count else data
 
 
