@@ -32,7 +32,7 @@ from kshim.optimizers import Optimizer
 from kshim.regularizers import Regularizer
 
 try:
-    import kshim.legacy  # sets the hooks through which old calls are understood
+    import kshim.legacy  # noqa: F401 - sets the hooks through which old calls are understood
     from kshim.shim import install, uninstall
 except ModuleNotFoundError as _error:  # everything below works without the old generations
     if _error.name not in ("kshim.legacy", "kshim.shim"):

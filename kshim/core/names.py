@@ -1,6 +1,7 @@
 """Automatic names: ``dense``, ``dense_1``, ... counted per process until ``reset``."""
 
 import collections
+import contextlib
 import re
 
 from kshim.core import settings
@@ -22,6 +23,17 @@ def unique(prefix):
     if settings.holds(until="2.3.1"):
         return f"{prefix}_{count + 1}"
     return prefix if count == 0 else f"{prefix}_{count}"
+
+
+@contextlib.contextmanager
+def untouched():
+    """Within the block names are counted as ever; after it, as if none had been given."""
+    before = _counts.copy()
+    try:
+        yield
+    finally:
+        _counts.clear()
+        _counts.update(before)
 
 
 def reset():

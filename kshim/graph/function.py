@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from kshim.core import tree
 from kshim.graph.keras_tensor import KerasTensor
 
@@ -9,8 +11,8 @@ from kshim.graph.keras_tensor import KerasTensor
 class Function:
     """A graph from ``inputs`` to ``outputs`` (structures of KerasTensors).
 
-    Attributes: ``nodes``, every call in an order in which they can run; ``operations``, the layers, modules and
-    functions called, in Keras' order (by depth, deepest first).
+    Attributes: ``nodes``, every call in an order in which they can run; ``calls``, the same by what is called, in
+    Keras' order (deepest first): a list of calls for each layer, module or function, inputs among them.
 
     Raises: ValueError if an output does not follow from the inputs.
     """
@@ -18,11 +20,16 @@ class Function:
     def __init__(self, inputs, outputs):
         self.inputs, self.outputs = inputs, outputs
         self.flat_inputs, self.flat_outputs = tree.flatten(inputs), tree.flatten(outputs)
-        self.nodes, self.operations = _sort(self.flat_inputs, self.flat_outputs)
+        self.nodes, self.calls = _sort(self.flat_inputs, self.flat_outputs)
         self._run = None
 
     def __getstate__(self):
         return {**self.__dict__, "_run": None}  # made by exec: not picklable, and quickly made again
+
+    @property
+    def operations(self):
+        """The layers, modules and functions called, in Keras' order."""
+        return [calls[0].operation for calls in self.calls]
 
     @property
     def run(self):
@@ -39,9 +46,6 @@ class Function:
         """The same result through each layer's whole ``__call__``, masks included."""
         table = dict(zip(map(id, self.flat_inputs), values, strict=True))
         for node in self.nodes:
-            if id(node.outputs[0]) in table:
-                continue
-
             def value(leaf):
                 return table[id(leaf)] if isinstance(leaf, KerasTensor) else leaf
 
@@ -52,10 +56,14 @@ class Function:
 
 
 def _sort(inputs, outputs):
-    """Nodes in running order, and operations in Keras' order."""
+    """The calls in running order, and ``{what is called: its calls}`` in Keras' order, deepest first.
+
+    A layer or module stands for itself; a function is another one at each call, and the call stands for it.
+    """
     stops = {id(tensor) for tensor in inputs}
-    seen: set[int] = set()
+    entries = {id(t.node): t.node for t in inputs if t.node is not None and not t.node.inputs}
     order: list = []
+    seen: set[int] = set()
     first_seen: dict[int, int] = {}
     stack = [(tensor, False) for tensor in reversed(outputs)]
     while stack:  # an explicit stack: graphs are deeper than Python's recursion limit
@@ -63,39 +71,34 @@ def _sort(inputs, outputs):
         node = tensor.node
         if done:
             order.append(node)
-            continue
-        if node is None or id(node) in seen:
-            if node is None and id(tensor) not in stops:
-                raise ValueError(_disconnected(tensor))
-            continue
-        seen.add(id(node))
-        first_seen.setdefault(id(node.operation), len(first_seen))
-        stack.append((tensor, True))
-        if id(tensor) not in stops:
-            if not node.inputs:
-                raise ValueError(_disconnected(tensor))
+        elif id(tensor) in stops:
+            if id(node) in entries:
+                first_seen.setdefault(_key(node), len(first_seen))
+        elif node is None or not node.inputs:
+            raise ValueError(_disconnected(tensor))
+        elif id(node) not in seen:
+            seen.add(id(node))
+            first_seen.setdefault(_key(node), len(first_seen))
+            stack.append((tensor, True))
             stack.extend((t, False) for t in reversed(node.inputs))
-    depth: dict[int, int] = {}
-    for node in reversed(order):
-        own = depth.setdefault(id(node), 0)
+
+    depth: dict[int, int] = {}  # of a call: the longest way to an output
+    deepest: dict[int, int] = {}  # of what is called: its calls' so far
+    for node in [*reversed(order), *entries.values()]:
+        # As in Keras, a call is no less deep than a later call of the same layer.
+        own = max(depth.get(id(node), 0), deepest.get(_key(node), 0))
+        depth[id(node)] = deepest[_key(node)] = own
         for tensor in node.inputs:
-            if tensor.node is not None and id(tensor.node) in seen:
-                depth[id(tensor.node)] = max(depth.get(id(tensor.node), 0), own + 1)
-    operation_depth: dict[int, int] = {}
-    operations: dict[int, Any] = {}
-    for node in order:
-        if node.inputs and all(id(tensor) in stops for tensor in node.outputs):
-            continue  # a graph that begins behind this call
-        key = id(node.operation)
-        operations[key] = node.operation
-        operation_depth[key] = max(operation_depth.get(key, 0), depth[id(node)])
-    for tensor in inputs:
-        if tensor.node is not None and not tensor.node.inputs:
-            operations.setdefault(id(tensor.node.operation), tensor.node.operation)
-            operation_depth.setdefault(id(tensor.node.operation), 0)
-    ranked = sorted(operations, key=lambda key: (-operation_depth[key], first_seen.get(key, len(first_seen))))
-    running = [n for n in order if n.inputs and not all(id(t) in stops for t in n.outputs)]
-    return running, [operations[key] for key in ranked]
+            depth[id(tensor.node)] = max(depth.get(id(tensor.node), 0), own + 1)
+    calls: dict[int, list] = {}
+    for node in [*entries.values(), *order]:
+        calls.setdefault(_key(node), []).append(node)
+    ranked = sorted(calls, key=lambda key: (-deepest[key], first_seen.get(key, -1)))
+    return order, [calls[key] for key in ranked]
+
+
+def _key(node):
+    return id(node.operation if isinstance(node.operation, torch.nn.Module) else node)
 
 
 def _disconnected(tensor):

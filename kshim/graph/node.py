@@ -13,6 +13,17 @@ _SIZED = {torch.Tensor.view, torch.Tensor.reshape, torch.reshape, torch.Tensor.e
 _MODULE_CALL = torch.nn.Module._call_impl.__code__
 
 
+# Python's names of operators, as Keras calls the operations.
+_OPERATORS = {
+    "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide", "pow": "power",
+    "neg": "negative", "abs": "absolute", "pos": "positive", "getitem": "get_item", "invert": "logical_not",
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
+    "and": "logical_and", "or": "logical_or", "xor": "logical_xor",
+}  # fmt: skip
+_OPERATORS |= {f"r{name}": _OPERATORS.get(name, name) for name in ("add", "sub", "mul", "truediv", "floordiv", "mod",
+                                                                   "pow", "matmul", "and", "or", "xor")}  # fmt: skip
+
+
 class Node:
     """One call in a graph.
 
@@ -79,7 +90,8 @@ def module_name(operation):
             kept = names.unique(names.snake_case(type(operation).__name__))
             object.__setattr__(operation, "_keras_name", kept)
         return kept
-    return names.unique(names.snake_case(getattr(operation, "__name__", type(operation).__name__)))
+    name = getattr(operation, "__name__", type(operation).__name__).strip("_")
+    return names.unique(names.snake_case(_OPERATORS.get(name, name)))
 
 
 # A plain nn.Module that is called on a KerasTensor runs its own forward, and what arrives here is each torch
@@ -123,7 +135,8 @@ class _Replay:
         buffers = [(m, name, b, b.clone()) for m in module.modules() for name, b in m._buffers.items() if b is not None]
         _Replay.probing, _Replay.noted = module, []
         try:
-            result = module(*tree.map_structure(_fresh, list(args)), **tree.map_structure(_fresh, kwargs))
+            with names.untouched():
+                result = module(*tree.map_structure(_fresh, list(args)), **tree.map_structure(_fresh, kwargs))
             self.calls = _Replay.noted
         finally:
             _Replay.probing = _Replay.noted = None

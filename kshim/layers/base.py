@@ -54,6 +54,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
         self.__dict__.update(
             training=False, built=False, input_spec=None, _trainable=True, _inbound_nodes=[], _added_losses=[],
             _losses_of_call=0, _initial_weights=None, _batch_shape=None, _name=None, _tracked_names=[],
+            _build_shape=None,
         )  # fmt: skip
         return self
 
@@ -147,6 +148,9 @@ class Layer(configurable.Configurable, torch.nn.Module):
         if any(isinstance(child, Layer) and not child.built for child in self.modules() if child is not self):
             inputs = _shapes_to_tensors(input_shape, self.compute_dtype)
             infer.outputs(self.call, (inputs,), self._call_flags({}))
+        self.built = True
+        if type(self).build is Layer.build:  # else the subclass has weights to make yet
+            self._after_build()
 
     build.marks_built = True  # type: ignore[attr-defined] # __call__ sets `built` itself
 
@@ -461,8 +465,9 @@ class Layer(configurable.Configurable, torch.nn.Module):
         named = dict(zip(calling.parameters(type(self)), shapes, strict=False))
         named |= {key: tree.map_structure(calling.shape_of, value) for key, value in kwargs.items()}
         extra = {f"{k}_shape": v for k, v in named.items() if f"{k}_shape" in parameters[1:] and v is not None}
+        shape = self.__dict__["_build_shape"] = shapes[0] if shapes else next(iter(named.values()), None)
         with torch.inference_mode(False):
-            self.build(shapes[0] if shapes else next(iter(named.values()), None), **extra)
+            self.build(shape, **extra)
         self._after_build()
 
     def _after_build(self):
@@ -597,6 +602,7 @@ def weights_of(module):
 def _marking_built(build):
     @functools.wraps(build)
     def marked(self, *args, **kwargs):
+        self.__dict__["_build_shape"] = args[0] if args else next(iter(kwargs.values()), None)
         result = build(self, *args, **kwargs)
         if not self.built or self._initial_weights is not None:
             self._after_build()

@@ -238,7 +238,6 @@ class Lambda(Layer):
         self.supports_masking = mask is not None
         names = getattr(getattr(function, "__code__", None), "co_varnames", ())
         self._takes = [name for name in ("mask", "training") if name in names]
-        self.built = True
 
     def call(self, inputs, mask=None, training=None):
         flags = {"mask": mask, "training": training}

@@ -35,7 +35,6 @@ class Flatten(Layer):
         super().__init__(**kwargs)
         self.keep(locals(), data_format=_format)
         self.input_spec = InputSpec(min_ndim=1)
-        self.built = True
 
     def call(self, inputs):
         if self.data_format == "channels_first" and inputs.dim() > 2:
@@ -105,7 +104,6 @@ class Permute(Layer):
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             checks.fail(self, "`dims` to be a permutation of 1, 2, ..., n", f"dims={self.dims}")
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
-        self.built = True
 
     def call(self, inputs):
         return inputs.permute(0, *self.dims)
@@ -130,7 +128,6 @@ class RepeatVector(Layer):
             raise TypeError(f"{checks.describe(self)}: expected `n` to be an int. Received: n={n!r}.")
         self.keep(locals(), n=checks.positive_int)
         self.input_spec = InputSpec(ndim=2)
-        self.built = True
 
     def call(self, inputs):
         return torch.unsqueeze(inputs, 1).expand(-1, self.n, -1)

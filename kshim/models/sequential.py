@@ -3,7 +3,7 @@
 import torch
 
 from kshim import dtype_policies
-from kshim.core import checks
+from kshim.core import checks, names
 from kshim.core.shapes import is_shape
 from kshim.graph.infer import CannotInferError
 from kshim.graph.node import apply, module_name
@@ -154,6 +154,7 @@ class Sequential(Model):
         return model
 
     def _build_graph(self):
+        names.unique("functional")  # Keras makes a Functional inside, which takes a name
         try:
             top = self._entry
             for layer in self._stack:

@@ -168,33 +168,11 @@ def _graph(model):
     function = getattr(model, "_function", None)
     if function is None:
         return {}
-    entries = dict.fromkeys(tensor.node for tensor in function.flat_inputs)
-    position = {node: i for i, node in enumerate([*entries, *function.nodes])}
-    depth, deepest = dict.fromkeys(position, 0), {}
-    for node in reversed(position):
-        # As in Keras, a call is no less deep than a later call of the same layer.
-        depth[node] = deepest[_key(node)] = max(depth[node], deepest.get(_key(node), 0))
-        for parent in _parents(node, entries):
-            depth[parent] = max(depth[parent], depth[node] + 1)
-    found, waiting = {}, [tensor.node for tensor in reversed(function.flat_outputs)]
-    while waiting:  # from the outputs up, the first argument first
-        node = waiting.pop()
-        if node not in found:
-            found[node] = _key(node)
-            waiting += reversed(_parents(node, entries))
-    keys = [*(_key(node) for node in entries if node not in found), *found.values()]
-    calls = {key: [] for key in sorted(keys, key=lambda key: -deepest[key])}
-    for node in position:
-        calls[_key(node)].append(node)
-    return calls
+    return {_called(calls[0]): calls for calls in function.calls}
 
 
-def _key(node):
+def _called(node):
     return node.operation if isinstance(node.operation, torch.nn.Module) else node
-
-
-def _parents(node, entries):
-    return [] if node in entries else [tensor.node for tensor in node.inputs]
 
 
 def _is_straight(graph):
@@ -282,7 +260,7 @@ def _connections(row, graph):
     """``(name, number of its call, number of its output)`` for each tensor that the row's calls take."""
     for node in row.calls:
         for tensor in node.inputs if node in row.nodes else ():
-            key = _key(tensor.node)
+            key = _called(tensor.node)
             if key in graph:
                 source = Row(key, graph[key])
                 index = source.calls.index(tensor.node)

@@ -454,12 +454,12 @@ class Trainer:
     def _target(self, index, y):
         if y is None:
             return y
+        if not (y.is_floating_point() or y.is_complex()):
+            y = y.to(self._compiled_loss.dtype_of_integers(index))
         shapes = self._output_shapes()
         if shapes is not None:
             self._compiled_loss.check_labels(index, y, shapes[index])
-        if y.is_floating_point() or y.is_complex():
-            return y
-        return y.to(self._compiled_loss.dtype_of_integers(index))
+        return y
 
     def _output_shapes(self):
         """The shapes of the outputs as far as they are known: a graph's, or those of the run in ``_prepare``."""

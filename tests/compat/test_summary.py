@@ -179,10 +179,26 @@ class Case(NamedTuple):
         return "-".join([self.make.__name__, *map(str, self.arguments.values()), self.screen])
 
 
+def operators(k):
+    x = k.Input((4,))
+    return k.Model(x, (x + 1) * x)
+
+
+def unbuilt_flatten(k):
+    return k.Sequential([k.layers.Flatten()])
+
+
+def model_after_a_late_stack(k):
+    """The graph inside a Sequential takes an automatic name in Keras."""
+    built_later(k)
+    return k.Model(*[k.Input((4,))] * 2)
+
+
 MODELS = (
     built, unbuilt, built_later, empty, unknown_axes, straight, branches, shared, shared_in_a_line,
     shared_at_two_depths, shared_with_another_model, unused_input, many_outputs, operations, nested, nested_twice,
     long_names, frozen, all_frozen, compiled, trained, trained_by_sgd, mixed_dtypes, subclassed,
+    operators, unbuilt_flatten, model_after_a_late_stack,
 )  # fmt: skip
 
 CASES = [
@@ -304,15 +320,6 @@ def test_colours_are_keras(make, environment, keras3, capsys, monkeypatch):
 # -- where the texts differ ----------------------------------------------------------------------------------------
 
 
-def operators(k):
-    x = k.Input((4,))
-    return k.Model(x, (x + 1) * x)
-
-
-def unbuilt_flatten(k):
-    return k.Sequential([k.layers.Flatten()])
-
-
 def called_on_data(k):
     model = k.Sequential([k.layers.Dense(3)])
     model(np.ones((2, 4), "float32"))
@@ -325,23 +332,14 @@ def subclass_called_on_data(k):
     return model
 
 
-def model_after_a_late_stack(k):
-    """The graph inside a Sequential takes an automatic name in Keras."""
-    built_later(k)
-    return k.Model(*[k.Input((4,))] * 2)
-
-
 def of_a_middle_tensor(k):
     y = k.layers.Dense(4)(k.Input((4,)))
     return k.Model(y, k.layers.Dense(2)(y))
 
 
 DIFFERENT = [
-    (operators, "node names of operators are Python's: __add__ for add"),
-    (unbuilt_flatten, "kshim's Flatten counts as built from the start"),
     (called_on_data, "kshim builds a Sequential for any batch size, Keras for that of the first batch"),
     (subclass_called_on_data, "layers do not keep the shape they were built with"),
-    (model_after_a_late_stack, "a Sequential has no second name"),
     (of_a_middle_tensor, "Keras copies the graph and names the new input keras_tensor_1CLONE"),
 ]
 

@@ -31,8 +31,10 @@ def to_tensor(name, value):
                 raise ValueError(_unusable(name, value, "objects that are no numbers")) from None
         if array.dtype.kind not in "fiubc":
             raise ValueError(_unusable(name, value, f"dtype {array.dtype}"))
+        if array.dtype == np.longdouble or not array.dtype.isnative:  # torch takes neither
+            array = array.astype("float64" if array.dtype == np.longdouble else array.dtype.newbyteorder("="))
         if not array.flags.writeable or any(stride < 0 for stride in array.strides):
-            array = array.copy()  # torch takes neither
+            array = array.copy()  # nor these
         value = torch.from_numpy(array)
     if value.dim() == 0:
         raise ValueError(
@@ -224,7 +226,9 @@ class ArrayData:
                 index = torch.from_numpy(self.order[start : start + rows])
                 block = [leaf.index_select(0, index.to(leaf.device)) for leaf in self.leaves]
             else:
+                # A copy, as above: what a layer does to its input in place must not reach the user's array.
                 block = [leaf[start : start + rows] for leaf in self.leaves]
+                block = [part.clone() if part.device == self.device else part for part in block]
             block = [self._ready(part, cast) for part, cast in zip(block, self.casts, strict=True)]
             parts = [part.split(self.batch_size) for part in block]
             if self.simple:
