@@ -256,6 +256,8 @@ def deserialize(config, custom_objects=None):
 
 def serialize(activation):
     """The name of a built-in function, else a config."""
+    if activation is None or isinstance(activation, str):
+        return activation
     if hasattr(activation, "get_config"):
         kinds = Registry.kinds.values()
         owner = (kind for kind in kinds if kind.table.get(type(activation).__name__) is type(activation))

@@ -217,7 +217,11 @@ class Layer(configurable.Configurable, torch.nn.Module):
                     del registry[key]  # add_weight registered it under its own name; the attribute's name wins
             self.__dict__.pop(name, None)
             self._register_variable(name, value)
-        elif isinstance(value, (list, dict, tuple)):
+            return
+        former = self.__dict__.get(name)
+        if isinstance(former, (tracking.TrackedList, tracking.TrackedDict)) and former is not value:
+            former._forget()
+        if isinstance(value, (list, dict, tuple)):
             value = tracking.tracked(self, name, value)
             if isinstance(value, (tracking.TrackedList, tracking.TrackedDict)) and name not in self._tracked_names:
                 self._tracked_names.append(name)
@@ -423,8 +427,9 @@ class Layer(configurable.Configurable, torch.nn.Module):
             specs = _shapes_to_specs(shape, self.compute_dtype) if shape is not None else None
         if specs is None:
             flags = {} if "training" in kwargs else self._call_flags(kwargs)
+            unheard = {"training", "mask"} - set(calling.parameters(type(self)))  # these are for the layers below
             run = functools.partial(self._run_quietly, flags)
-            specs = infer.outputs(run, args, kwargs)
+            specs = infer.outputs(run, args, {k: v for k, v in kwargs.items() if k not in unheard})
         outputs = nodes.Node(self, args, kwargs, specs, self.name).structure
         masks = calling.masks_of(inputs)
         if "mask" in kwargs:
@@ -603,8 +608,13 @@ def _marking_built(build):
     @functools.wraps(build)
     def marked(self, *args, **kwargs):
         self.__dict__["_build_shape"] = args[0] if args else next(iter(kwargs.values()), None)
-        result = build(self, *args, **kwargs)
-        if not self.built or self._initial_weights is not None:
+        outermost, self.__dict__["_building"] = not self.__dict__.get("_building"), True
+        try:
+            result = build(self, *args, **kwargs)
+        finally:
+            if outermost:
+                del self.__dict__["_building"]
+        if outermost and (not self.built or self._initial_weights is not None):  # not after a super().build()
             self._after_build()
         return result
 

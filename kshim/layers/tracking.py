@@ -23,7 +23,8 @@ def _register(owner, name, item):
         if not any(module is item for module in owner._modules.values()):
             owner._modules[name] = item
     elif isinstance(item, torch.nn.Parameter):
-        owner._register_variable(name, item)
+        if not any(item is known for known in [*owner._parameters.values(), *owner._buffers.values()]):
+            owner._register_variable(name, item)
     elif isinstance(item, (list, dict, tuple)):
         tracked(owner, name, item)
 
@@ -31,9 +32,12 @@ def _register(owner, name, item):
 class _Tracked:
     """Registers what it holds with its owner after each change; what was taken out is dropped."""
 
-    def _sync(self):
+    def _forget(self):
         for key in self._registered:
             self._owner._modules.pop(key, None)
+
+    def _sync(self):
+        self._forget()
         before = set(self._owner._modules)
         for key, item in self._items():
             _register(self._owner, f"{self._prefix}_{key}", item)

@@ -333,4 +333,3 @@ def name_of(layer):
 
 def _symbolic(leaf):
     return isinstance(leaf, KerasTensor)
-

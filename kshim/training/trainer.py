@@ -284,9 +284,8 @@ class Trainer:
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The scalar to minimise: the compiled loss, plus what layers and regularizers add."""
-        loss = None if self._compiled_loss is None or not self._compiled_loss.parts else (
-            self._compiled_loss(y, y_pred, sample_weight)
-        )
+        compiled = self._compiled_loss
+        loss = compiled(y, y_pred, sample_weight) if compiled is not None and compiled.parts else None
         for extra in [*self.__dict__.get("_collected", ()), *(fn(w) for fn, w in self._penalties())]:
             loss = extra if loss is None else loss + extra
         if loss is None:

@@ -10,6 +10,11 @@ import torch
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
+def pytest_configure(config):
+    """pytest-randomly shuffles the tests; it would seed again, too, by its own number and after ``seed`` below."""
+    config.option.randomly_reset_seed = False
+
+
 @pytest.fixture(autouse=True)
 def seed():
     """The same random numbers for each test, in whatever order they run."""

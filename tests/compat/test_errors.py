@@ -913,7 +913,7 @@ def test_an_interrupt_in_the_middle_of_steps_leaves_a_usable_model():
         timer = threading.Timer(delay, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             timer.start()
-            made.fit(X, ONE_HOT, batch_size=2, epochs=100_000, verbose=0)
+            made.fit(X, ONE_HOT, batch_size=2, epochs=20_000, verbose=0)
         usable(made)
 
 
