@@ -6,6 +6,7 @@ from numpy's global generator, so ``np.random.seed(7)`` makes a script's weights
 
 import operator
 import random
+import zlib
 
 import numpy as np
 import torch
@@ -38,6 +39,26 @@ def set_random_seed(seed):
     np.random.seed(number)  # first, as it is the one that checks the range
     random.seed(number)
     torch.manual_seed(number)
+
+
+_torch_seeds = {torch.initial_seed()}  # those that were not the user's choice
+_numpy_followed = None
+
+
+def torch_follows_numpy():
+    """Seed torch's global generator from the state of numpy's, unless somebody seeded it or numpy's has not moved.
+
+    Scripts of Keras 1 and 2 seed numpy alone; dropout draws from torch's generator. Nothing is drawn from numpy's.
+    """
+    global _numpy_followed
+    if torch.initial_seed() not in _torch_seeds:
+        return
+    state = np.random.get_state()
+    seed = zlib.crc32(state[1].tobytes() + bytes(str(state[2]), "ascii"))
+    if seed != _numpy_followed:
+        _numpy_followed = seed
+        torch.manual_seed(seed)
+        _torch_seeds.add(torch.initial_seed())
 
 
 def draw_seed(seed=None):

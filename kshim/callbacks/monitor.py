@@ -38,7 +38,7 @@ class MonitorCallback(Callback):
         self.best = None
 
     def direction(self):
-        """"min" or "max", found once per run, since metrics are not built before the first batch."""
+        """ "min" or "max", found once per run, since metrics are not built before the first batch."""
         if self._direction is None:
             self._direction = self.mode if self.mode != "auto" else self._automatic_direction()
         return self._direction

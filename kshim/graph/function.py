@@ -46,6 +46,7 @@ class Function:
         """The same result through each layer's whole ``__call__``, masks included."""
         table = dict(zip(map(id, self.flat_inputs), values, strict=True))
         for node in self.nodes:
+
             def value(leaf):
                 return table[id(leaf)] if isinstance(leaf, KerasTensor) else leaf
 

@@ -183,8 +183,14 @@ class Layer(configurable.Configurable, torch.nn.Module):
             initializer = "glorot_uniform" if dtype.is_floating_point else "zeros"
         # A layer may be built inside a meta run, in inference mode, or under a default device: its weights are real.
         with torch._C.DisableTorchFunction(), torch.inference_mode(False), torch.no_grad():
-            value = initializers.get(initializer)(shape, dtype=dtypes.NAMES[dtype])
-            value = torch.as_tensor(value, dtype=dtype).reshape(shape)
+            try:
+                value = initializers.get(initializer)(shape, dtype=dtypes.NAMES[dtype])
+                value = torch.as_tensor(value, dtype=dtype).reshape(shape)
+            except RuntimeError as error:  # too large for the memory, or a value of another size
+                raise RuntimeError(
+                    f"{checks.describe(self)}: can't make the weight {name!r}: expected a value of shape {shape}. "
+                    f"Received: {error}"
+                ) from error
             variable = Variable(value.to(self.device), trainable=bool(trainable), name=name or "variable")
         variable.wants_gradient = bool(trainable)
         variable._path = f"{self.name}/{variable.name}"
@@ -342,6 +348,11 @@ class Layer(configurable.Configurable, torch.nn.Module):
         leaves = tree.flatten([args, kwargs])
         if any(isinstance(leaf, KerasTensor) for leaf in leaves):
             return self._record(args, kwargs)
+        if args and isinstance(args[0], (str, bytes)):
+            raise ValueError(
+                f"{checks.describe(self)}: expected a tensor or array. Only input tensors may be passed as positional "
+                f"arguments. Received: {args[0]!r} (of type {type(args[0]).__name__})."
+            )
         if len(args) > 1:
             args, kwargs = calling.flags_by_name(calling.parameters(type(self)), args, kwargs)
         args, kwargs = self._tensors(args), self._tensors(kwargs)

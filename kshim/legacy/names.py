@@ -32,7 +32,7 @@ BY_DIALECT: dict[str, dict[str, Any]] = {
 ATTRIBUTES = {optimizers.Optimizer: {"lr": "learning_rate"}}
 
 # class -> attribute -> (last dialect that had the old value, old value)
-FORMULAS = {
+FORMULAS: dict[type, dict[str, tuple[str, Any]]] = {
     optimizers.RMSprop: {"epsilon_inside_root": ("2.3.1", False)},
     optimizers.Adagrad: {"epsilon_inside_root": ("2.3.1", False)},
 }
@@ -86,9 +86,9 @@ def attach():
     for cls, attributes in ATTRIBUTES.items():
         for old, new in attributes.items():
             setattr(cls, old, _alias(new))
-    for cls, formulas in FORMULAS.items():
-        for name, (until, old) in formulas.items():
-            setattr(cls, name, _by_dialect(getattr(cls, name), until, old))
+    for owner, formulas in FORMULAS.items():
+        for name, (until, value) in formulas.items():
+            setattr(owner, name, _by_dialect(getattr(owner, name), until, value))
     callbacks.TWINS.update(TWINS)
     for place in {*ALIASES, *BY_DIALECT, *(key.split(".")[0] for key in arguments.FUNCTIONS)} - {"utils"}:
         if f"kshim.{place}" in sys.modules:

@@ -1,5 +1,7 @@
 """``Sequential``: a list of layers, each fed with the one before."""
 
+import contextlib
+
 import torch
 
 from kshim import dtype_policies
@@ -33,8 +35,8 @@ class Sequential(Model):
 
     def __init__(self, layers=None, trainable=True, name=None):
         Layer.__init__(self, trainable=trainable, name=name)
-        self.__dict__["_stack"] = []
-        self.__dict__["_entry"] = None
+        # The graph's two ends; the graph between them is made when it is asked for, not at each add.
+        self.__dict__.update(_stack=[], _entry=None, _top=None)
         for layer in _listed(layers):
             self.add(layer)
 
@@ -53,7 +55,7 @@ class Sequential(Model):
             if self._entry is not None or self._stack:
                 got = f"{name_of(layer)!r} on top of {len(self.layers)} layers"
                 checks.fail(self, "its Input as the first layer", got)
-            self.__dict__["_entry"] = layer.output
+            self.__dict__.update(_entry=layer.output, _top=layer.output)
             return
         if not isinstance(layer, torch.nn.Module):
             raise ValueError(
@@ -75,17 +77,27 @@ class Sequential(Model):
                 if isinstance(layer, Model) and layer.inputs
                 else getattr(layer, "input_dtype", None)
             )
-            self.__dict__["_entry"] = Input(batch_shape=shape, dtype=dtype)
-        if self._entry is not None:
-            outputs = _apply(layer, self._top())  # before anything is changed: a wrong shape leaves the model as it was
+            entry = Input(batch_shape=shape, dtype=dtype)
+            self.__dict__.update(_entry=entry, _top=entry)
+        top = None
+        if self._entry is not None:  # before anything is changed: a wrong shape leaves the model as it was
+            with contextlib.suppress(CannotInferError):
+                top = _apply(layer, self._top)
         self._stack.append(layer)
         self._modules[name.replace(".", "_")] = layer
         if not isinstance(layer, Layer):
             layer.train(self.training)
-        if self._entry is not None:
-            self._set_graph(self._entry, outputs)
-        else:
-            self.built = False
+        self.__dict__.update(_function=None, _top=top)
+        if top is None:  # the shape of the input, or of what the layer makes of it, is not known
+            self.__dict__["_entry"] = None
+        self.built = top is not None
+
+    @property
+    def _function(self):
+        """The graph of the stack, made when it is first asked for; None where the shape of the input is not known."""
+        if self.__dict__["_function"] is None and self._stack and self._top is not None:
+            self._set_graph(self._entry, self._top)
+        return self.__dict__["_function"]
 
     def pop(self, rebuild=True):
         """Take the last layer off; returns it. Raises: IndexError if there is none."""
@@ -94,7 +106,7 @@ class Sequential(Model):
         layer = self._stack.pop()
         if not any(layer is known for known in self._stack):
             self._modules.pop(name_of(layer).replace(".", "_"))
-        self.__dict__["_function"] = None
+        self.__dict__.update(_function=None, _top=self._entry)
         self.built = False
         if self._entry is not None and self._stack:
             self._build_graph()
@@ -127,7 +139,8 @@ class Sequential(Model):
             checks.fail(self, "an `input_shape`", "None", "Give it, or call the model on data.")
         if not is_shape(input_shape):
             checks.fail(self, "one shape, a tuple of sizes and None", f"input_shape={input_shape!r}")
-        self.__dict__["_entry"] = Input(batch_shape=(None, *tuple(input_shape)[1:]))
+        entry = Input(batch_shape=(None, *tuple(input_shape)[1:]))
+        self.__dict__.update(_entry=entry, _top=entry)
         self._build_graph()
 
     def get_config(self):
@@ -159,14 +172,12 @@ class Sequential(Model):
             top = self._entry
             for layer in self._stack:
                 top = _apply(layer, top)
-            self._set_graph(self._entry, top)
         except CannotInferError:
             # A layer needs values to know its shape: the stack then runs layer by layer.
-            self.__dict__["_entry"] = None
-            self.built = True
-
-    def _top(self):
-        return self._entry if not self._stack else self._function.outputs
+            self.__dict__.update(_entry=None, _top=None)
+        else:
+            self.__dict__.update(_function=None, _top=top)
+        self.built = True
 
     def call(self, inputs, training=None, mask=None):
         if self._function is not None:

@@ -13,6 +13,7 @@ from kshim.core.configurable import translated
 from kshim.layers.calling import collect_losses, new_call
 from kshim.metrics.accuracy import as_float
 from kshim.metrics.base import Mean
+from kshim.random import torch_follows_numpy
 from kshim.training.compile import CompiledLoss, CompiledMetrics
 from kshim.training.data import arrays
 from kshim.training.loop import run_epoch
@@ -151,6 +152,7 @@ class Trainer:
         data = arrays.in_steps(data, steps_per_epoch, "steps_per_epoch", goes_on=True)
         callbacks = _callback_list(callbacks, self, verbose, add_history=True, epochs=epochs, steps=data.steps)
         self.stop_training = False
+        torch_follows_numpy()
         self._drop_gradients()
         step = self._train_step_function()
         callbacks.notify("train_begin")

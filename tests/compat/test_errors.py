@@ -681,16 +681,12 @@ ROWS = {
 }
 every = pytest.mark.parametrize("name", ROWS)
 
-# Errors that do not say yet what they should, by row.
-GAPS = {"a string in the place of a tensor": "Layer.forward lets anything through to build()"}
 # Python's own words, and torch's: no "Received:" in them.
-WORDED_ELSEWHERE = {"an unknown argument of fit", "no units", "huge units"}
+WORDED_ELSEWHERE = {"an unknown argument of fit", "no units"}
 
 
 @every
-def test_message(name, request):
-    if name in GAPS:
-        request.applymarker(pytest.mark.xfail(reason=GAPS[name], strict=True))
+def test_message(name):
     row = ROWS[name]
     with pytest.raises(row.error, match=f"(?s){row.match}") as caught:
         row.call(kshim)

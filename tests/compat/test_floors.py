@@ -67,10 +67,10 @@ def test_trains_without_the_old_generations(tmp_path):
         "model = keras.Sequential([keras.layers.Dense(2, 'relu', input_shape=(3,)), keras.layers.Dense(1)])\n"
         "model.compile('adam', 'mse', metrics=['mae'])\n"
         "model.fit(np.ones((8, 3)), np.ones(8), epochs=2, verbose=0)\n"
-        "assert keras.__file__.startswith({!r}), keras.__file__\n"
+        f"assert keras.__file__.startswith({str(tmp_path)!r}), keras.__file__\n"
         "assert not hasattr(keras, 'install')\n"
         "print(sorted(model.history.history))\n"
-    ).format(str(tmp_path))
+    )
     run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert run.stdout == "['loss', 'mae']\n"

@@ -82,7 +82,7 @@ SCRIPTS = {
     "no values": (dict(target=3), [(0.1, "add", (1,), {}) for _ in range(3)]),
     "twice the same step": (dict(target=2), [(0.1, "update", (1, [("a", 2.0)]), {})] * 2),
     "shrinking text": (dict(target=3), steps(3, 70.0, lambda i: [("loss", 10.0 ** (9 - 4 * i))])),
-    "metric that comes later": (dict(target=3), steps(3, 1.0, lambda i: [("b", 1.0), ("a", 2.0)][: i])),
+    "metric that comes later": (dict(target=3), steps(3, 1.0, lambda i: [("b", 1.0), ("a", 2.0)][:i])),
 }
 every = pytest.mark.parametrize("name", SCRIPTS)
 

@@ -21,8 +21,7 @@ import numpy as np
 import tensorflow
 from keras import activations, constraints, layers, metrics, optimizers, regularizers
 from keras import backend as K
-from keras.layers import (Activation, Dense, Dropout, Flatten, Input, Lambda, Masking, Permute, RepeatVector,
-                          Reshape)
+from keras.layers import Activation, Dense, Dropout, Flatten, Input, Lambda, Masking, Permute, RepeatVector, Reshape
 from keras.models import Model, Sequential
 
 KERAS_1 = keras.__version__.startswith("1.")
@@ -32,10 +31,15 @@ if KERAS_1:
 else:
     from keras import initializers, losses
 
-NAMES_IN_KERAS_1 = {"units": "output_dim", "use_bias": "bias", "rate": "p", "epochs": "nb_epoch",
-                    "inputs": "input", "outputs": "output"}
-MODES_IN_KERAS_1 = {"Add": "sum", "Multiply": "mul", "Average": "ave", "Maximum": "max",
-                    "Concatenate": "concat"}
+NAMES_IN_KERAS_1 = {
+    "units": "output_dim",
+    "use_bias": "bias",
+    "rate": "p",
+    "epochs": "nb_epoch",
+    "inputs": "input",
+    "outputs": "output",
+}
+MODES_IN_KERAS_1 = {"Add": "sum", "Multiply": "mul", "Average": "ave", "Maximum": "max", "Concatenate": "concat"}
 
 
 def spelled(**arguments):
@@ -86,8 +90,9 @@ def twice_plus_one(x):
 
 def mlp(last="softmax"):
     """The 5-4-3 model of the ``layer``, ``train`` and ``training`` rows, with counting weights."""
-    model = Sequential([Dense(input_shape=(5,), activation="tanh", **spelled(units=4)),
-                        Dense(activation=last, **spelled(units=3))])
+    model = Sequential(
+        [Dense(input_shape=(5,), activation="tanh", **spelled(units=4)), Dense(activation=last, **spelled(units=3))]
+    )
     model.set_weights([counting(w.shape) for w in model.get_weights()])
     return model
 
@@ -110,8 +115,23 @@ def with_empty_steps(x):
 
 
 MATRIX, SEQUENCE, IMAGE = counting((3, 5)), counting((3, 4, 5)), counting((2, 3, 4, 5))
-ACTIVATIONS = [name for name in ("softmax", "elu", "selu", "softplus", "softsign", "relu", "tanh", "sigmoid",
-                                 "hard_sigmoid", "exponential", "linear") if hasattr(activations, name)]
+ACTIVATIONS = [
+    name
+    for name in (
+        "softmax",
+        "elu",
+        "selu",
+        "softplus",
+        "softsign",
+        "relu",
+        "tanh",
+        "sigmoid",
+        "hard_sigmoid",
+        "exponential",
+        "linear",
+    )
+    if hasattr(activations, name)
+]
 MERGES = [("Add", 2), ("Add", 3), ("Multiply", 2), ("Average", 2), ("Maximum", 2), ("Concatenate", 2)]
 
 LAYERS = [
@@ -130,11 +150,15 @@ LAYERS = [
     Row("mlp", mlp, [MATRIX]),
     Row("two_in_two_out", two_in_two_out, [MATRIX, counting((3, 5), 2)]),
 ]
-LAYERS += [Row("activation_" + name, lambda name=name: Activation(name), [counting((3, 5), 8)])
-           for name in ACTIVATIONS]
-LAYERS += [Row("{}_{}".format(name.lower(), n), lambda name=name: merge(name),
-               [counting((3, 5), (-1) ** i * (i + 1)) for i in range(n)])
-           for name, n in MERGES]
+LAYERS += [Row("activation_" + name, lambda name=name: Activation(name), [counting((3, 5), 8)]) for name in ACTIVATIONS]
+LAYERS += [
+    Row(
+        "{}_{}".format(name.lower(), n),
+        lambda name=name: merge(name),
+        [counting((3, 5), (-1) ** i * (i + 1)) for i in range(n)],
+    )
+    for name, n in MERGES
+]
 
 
 def layer_row(row):
@@ -153,12 +177,17 @@ def layer_row(row):
     cotangents = [1 + counting(value.shape) for value in values]
     total = sum(K.sum(y * cotangent) for y, cotangent in zip(outputs, cotangents))
     gradients = run(K.gradients(total, inputs + layer.trainable_weights))
-    parts = {"input": row.inputs, "weight": weights, "output": values, "cotangent": cotangents,
-             "grad_input": gradients[:len(inputs)], "grad_weight": gradients[len(inputs):]}
+    parts = {
+        "input": row.inputs,
+        "weight": weights,
+        "output": values,
+        "cotangent": cotangents,
+        "grad_input": gradients[: len(inputs)],
+        "grad_weight": gradients[len(inputs) :],
+    }
     if isinstance(layer, Masking):
         parts["mask"] = run([layer.compute_mask(inputs[0], None)])
-    out = {"{}/{}".format(part, i): array
-           for part, arrays in parts.items() for i, array in enumerate(arrays)}
+    out = {"{}/{}".format(part, i): array for part, arrays in parts.items() for i, array in enumerate(arrays)}
 
     config = layer.get_config()
     if isinstance(layer, Lambda):
@@ -169,19 +198,32 @@ def layer_row(row):
 
 # ---------- losses and metrics
 
-SATURATED = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0], [0.5, 0.5, 0], [0, 1, 1], [1e-8, 1 - 1e-7, 0]],
-                     "float32")
+SATURATED = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0], [0.5, 0.5, 0], [0, 1, 1], [1e-8, 1 - 1e-7, 0]], "float32")
 TARGETS = {  # case -> predictions, classes
     "inside": ((np.arange(12).reshape(4, 3) + 1) / 13, np.array([0, 2, 1, 1])),
     "saturated": (SATURATED, np.array([2, 0, 0, 1, 2, 0])),
     "sequence": ((np.arange(24).reshape(2, 3, 4) + 1) / 25, np.array([[0, 2, 1], [3, 3, 0]])),
 }
-LOSSES = [name for name in (
-    "mean_squared_error", "mean_absolute_error", "binary_crossentropy", "categorical_crossentropy",
-    "sparse_categorical_crossentropy", "mean_absolute_percentage_error", "mean_squared_logarithmic_error",
-    "hinge", "squared_hinge", "categorical_hinge", "logcosh", "kullback_leibler_divergence", "poisson",
-    "cosine_proximity",
-) if hasattr(losses, name)]
+LOSSES = [
+    name
+    for name in (
+        "mean_squared_error",
+        "mean_absolute_error",
+        "binary_crossentropy",
+        "categorical_crossentropy",
+        "sparse_categorical_crossentropy",
+        "mean_absolute_percentage_error",
+        "mean_squared_logarithmic_error",
+        "hinge",
+        "squared_hinge",
+        "categorical_hinge",
+        "logcosh",
+        "kullback_leibler_divergence",
+        "poisson",
+        "cosine_proximity",
+    )
+    if hasattr(losses, name)
+]
 METRICS = ["binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"]
 
 
@@ -206,16 +248,31 @@ def on_targets(function, case):
 
 # ---------- initializers, regularizers, constraints
 
-INITIALIZERS = ["zero", "one", "uniform", "normal", "lecun_uniform", "glorot_normal", "glorot_uniform",
-                "he_normal", "he_uniform", "orthogonal", "identity"]
+INITIALIZERS = [
+    "zero",
+    "one",
+    "uniform",
+    "normal",
+    "lecun_uniform",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "orthogonal",
+    "identity",
+]
 if not KERAS_1:
     INITIALIZERS += ["constant", "truncated_normal", "lecun_normal"]
 WEIGHT = counting((4, 5), 2) * np.array([0.25, 0.5, 1, 1.5, 2], "float32")  # column norms 0.3 to 2.3
 # name -> attribute of the module, arguments
-REGULARIZERS = {"l1": ("l1", (0.02,)), "l2": ("l2", (0.03,)),
-                "l1_l2": ("l1l2" if KERAS_1 else "l1_l2", (0.02, 0.03))}
-CONSTRAINTS = {"maxnorm": ("MaxNorm", (1.0,)), "unitnorm": ("UnitNorm", ()), "nonneg": ("NonNeg", ()),
-               "minmax": ("MinMaxNorm", (0.5, 1.0)), "minmax_rate": ("MinMaxNorm", (0.5, 1.0, 0.25))}
+REGULARIZERS = {"l1": ("l1", (0.02,)), "l2": ("l2", (0.03,)), "l1_l2": ("l1l2" if KERAS_1 else "l1_l2", (0.02, 0.03))}
+CONSTRAINTS = {
+    "maxnorm": ("MaxNorm", (1.0,)),
+    "unitnorm": ("UnitNorm", ()),
+    "nonneg": ("NonNeg", ()),
+    "minmax": ("MinMaxNorm", (0.5, 1.0)),
+    "minmax_rate": ("MinMaxNorm", (0.5, 1.0, 0.25)),
+}
 
 
 def initializer_rows():
@@ -365,8 +422,15 @@ def fitted(verbose):
     model = mlp()
     model.compile(optimizer=optimizer("sgd"), loss="categorical_crossentropy", metrics=["accuracy"])
     with printed() as stream:
-        history = model.fit(X, Y["categorical_crossentropy"][1], batch_size=6, validation_split=0.25,
-                            shuffle=False, verbose=verbose, **spelled(epochs=2))
+        history = model.fit(
+            X,
+            Y["categorical_crossentropy"][1],
+            batch_size=6,
+            validation_split=0.25,
+            shuffle=False,
+            verbose=verbose,
+            **spelled(epochs=2),
+        )
     return model, history, stream.getvalue()
 
 
@@ -426,9 +490,16 @@ def goldens():
         for name in TRAINED:
             put("train/{}_{}".format(name, loss), train_row(name, loss))
     put("training", training_rows())
-    out["meta"] = text({"keras": keras.__version__, "backend": "tensorflow " + tensorflow.__version__,
-                        "numpy": np.__version__, "python": platform.python_version(), "epsilon": K.epsilon(),
-                        "notes": NOTES})
+    out["meta"] = text(
+        {
+            "keras": keras.__version__,
+            "backend": "tensorflow " + tensorflow.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "epsilon": K.epsilon(),
+            "notes": NOTES,
+        }
+    )
     return out
 
 
