@@ -840,6 +840,14 @@ def test_labels_of_a_subclassed_model_are_checked_too():
 # -- interrupts ----------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def ctrl_c():
+    """Python's own answer to Ctrl-C, also where the run was started in the background and ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def by_raising():
     raise KeyboardInterrupt
 
@@ -870,7 +878,7 @@ HOOKS = (
 
 @pytest.mark.parametrize("interrupt", [by_raising, by_signal, from_a_thread])
 @pytest.mark.parametrize("hook", HOOKS)
-def test_an_interrupt_leaves_a_usable_model(hook, interrupt):
+def test_an_interrupt_leaves_a_usable_model(hook, interrupt, ctrl_c):
     made = kshim.Sequential(
         [
             kshim.Input((4,)),
@@ -901,7 +909,7 @@ def test_an_interrupt_leaves_a_usable_model(hook, interrupt):
     usable(made)
 
 
-def test_an_interrupt_in_the_middle_of_steps_leaves_a_usable_model():
+def test_an_interrupt_in_the_middle_of_steps_leaves_a_usable_model(ctrl_c):
     # Delivered by a timer: in the forward pass, the backward pass, the update, wherever training is just then.
     made = kshim.Sequential([kshim.Input((4,)), kshim.layers.Dense(64, activation="relu"), kshim.layers.Dense(3)])
     made.compile("adam", "mse", metrics=["mae"])
@@ -929,7 +937,7 @@ def usable(made):
     assert all(p.grad is None for p in made.parameters())
 
 
-def test_an_interrupted_prediction_leaves_a_usable_model():
+def test_an_interrupted_prediction_leaves_a_usable_model(ctrl_c):
     made = model(kshim)
     for run in (
         lambda callbacks: made.predict(X, verbose=0, callbacks=callbacks),
