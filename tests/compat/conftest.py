@@ -8,6 +8,7 @@ import pytest
 import torch
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
+torch.set_num_threads(1)  # tests run side by side, and thread pools that share cores stall each other
 
 
 def pytest_configure(config):
