@@ -1,4 +1,4 @@
-"""Every layer against the real Keras 3: properties over the rows of ``cases/layers.py``."""
+"""Every layer against the real Keras 3: properties over the rows of ``cases/layers``."""
 
 import copy
 import pickle
@@ -8,23 +8,37 @@ import numpy as np
 import pytest
 import torch
 from cases import array, assert_close, assert_covered, counting, public_classes, same_config
-from cases.layers import CASES, NO_CASE, NOT_IN_CONFIG, counted, one_or_list
+from cases.layers import CASES, NO_CASE, NOT_IN_CONFIG, REFUSED
+from cases.layers.row import as_tensors, counted, one_or_list
 
 import kshim
+from kshim.core import tree
 
 
 def over(holds=lambda case: True):
-    """Parametrize a test over the rows for which ``holds`` is true."""
-    return pytest.mark.parametrize("case", [case for case in CASES if holds(case)], ids=lambda case: case.name)
+    """Run a test over the rows for which ``holds`` is true, but for those that name it under ``skip``."""
+
+    def decorate(test):
+        rows = [case for case in CASES if holds(case) and test.__name__ not in case.skip]
+        return pytest.mark.parametrize("case", rows, ids=lambda case: case.name)(test)
+
+    return decorate
+
+
+def floats_only(case):
+    return case.inputs is None or all(x.dtype.kind == "f" for x in case.inputs())
 
 
 every = over()
 with_weights = over(lambda case: case.weights)
 batches = over(lambda case: case.shapes[0][1:])
 single = over(lambda case: len(case.shapes) == 1 and case.shapes[0][1:])
-sequences = over(lambda case: all(len(shape) >= 3 for shape in case.shapes))
-# lambda_output_shape says in Keras, too, something about axis 1.
-with_axes = over(lambda case: len(case.shapes) == 1 and len(case.shapes[0]) > 2 and case.name != "lambda_output_shape")
+float_inputs = over(floats_only)
+sequences = over(lambda case: all(len(shape) >= 3 for shape in case.shapes) and floats_only(case))
+with_axes = over(lambda case: len(case.shapes) == 1 and len(case.shapes[0]) > 2)
+# One row of each class: for what does not depend on the options.
+firsts = {type(case.make(kshim)): case.name for case in reversed(CASES)}
+one_of_each = over(lambda case: case.name in firsts.values())
 
 
 def shapes_of(case):
@@ -35,12 +49,39 @@ def built(k, case, **more):
     """The row's layer of ``k``, built, with counting weights."""
     layer = case.make(k, **more)
     layer.build(one_or_list([tuple(s) for s in case.shapes]))
-    layer.set_weights(counted(layer.get_weights()))
+    layer.set_weights(counted(layer))
     return layer
 
 
 def tensors(case, dtype="float32", grad=False):
-    return [torch.tensor(x, requires_grad=grad) for x in case.arrays(dtype)]
+    return as_tensors(case.arrays(dtype), grad)
+
+
+def called(case, layer, inputs):
+    """``layer`` called on the list ``inputs`` as the row says; the outputs as a flat list."""
+    options = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in case.call.items()}
+    return flat(layer(one_or_list(inputs), **options))
+
+
+def flat(outputs):
+    """The leaves of a structure of tensors (or symbolic tensors, or shapes)."""
+    return tree.flatten(outputs)
+
+
+def entries(k, case, batch=None):
+    """An Input for each input of the row, of its dtype."""
+    kinds = [None if x.dtype.kind == "f" else x.dtype.name if x.dtype.kind in "iub" else "string" for x in case.arrays()]
+    return [k.Input(shape=s[1:], dtype=kind) for s, kind in zip(case.shapes, kinds, strict=True)]
+
+
+def assert_all_close(case, got, expected, rel=None):
+    """``assert_close`` for each pair; a row that draws at random agrees in shape and dtype alone."""
+    assert len(got) == len(expected)
+    for mine, theirs in zip(got, expected, strict=True):
+        if case.random:
+            assert array(mine).shape == array(theirs).shape and array(mine).dtype == array(theirs).dtype
+        else:
+            assert_close(mine, theirs, case.rel if rel is None else rel)
 
 
 def test_every_layer_has_a_row():
@@ -55,25 +96,33 @@ def test_every_layer_has_a_row():
 def test_output_and_gradients_are_keras(case, keras3):
     found = []
     for k in (kshim, keras3):
-        layer, inputs = built(k, case), tensors(case, grad=True)
-        outputs = layer(one_or_list(inputs))
-        cotangent = torch.tensor(counting(tuple(outputs.shape))) + 1
-        weights = [w for w in layer.trainable_weights]
-        leaves = inputs + [getattr(w, "value", w) for w in weights]
-        gradients = torch.autograd.grad((outputs * cotangent).sum(), leaves, allow_unused=True)
-        found.append((outputs, gradients))
-    assert_close(found[0][0], found[1][0])
-    for got, expected in zip(found[0][1], found[1][1], strict=True):
-        assert_close(got, expected)
+        layer, inputs = built(k, case), tensors(case, grad=case.gradient)
+        outputs = called(case, layer, inputs)
+        if not case.gradient:
+            found.append((outputs, [], layer.get_weights()))
+            continue
+        total = sum(
+            (x * (torch.tensor(counting(tuple(x.shape))) + 1)).sum() for x in outputs if x.is_floating_point()
+        )
+        weights = [getattr(w, "value", w) for w in layer.trainable_weights]
+        leaves = [x for x in inputs if x.requires_grad] + weights
+        gradients = torch.autograd.grad(total, leaves, allow_unused=True) if leaves else []
+        # A leaf that nothing depends on has no gradient in one and zeros in the other.
+        gradients = [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, gradients, strict=True)]
+        found.append((outputs, gradients, layer.get_weights()))
+    for got, expected in zip(*found, strict=True):  # outputs, gradients, weights that the call moved
+        assert_all_close(case, got, expected)
 
 
 @every
 def test_float64(case):
     """All of it in float64 (Keras 3.15 on torch says so, and computes a Dense of float64 in float32)."""
     layer = built(kshim, case, dtype="float64")
-    outputs = layer(one_or_list(tensors(case, "float64")))
-    assert outputs.dtype == torch.float64 and {w.dtype for w in layer.weights} <= {torch.float64}
-    assert_close(outputs, built(kshim, case)(one_or_list(tensors(case))), 1e-6)
+    outputs = called(case, layer, tensors(case, "float64"))
+    assert {x.dtype for x in outputs if x.is_floating_point()} <= {torch.float64}
+    assert {w.dtype for w in layer.weights if w.is_floating_point()} <= {torch.float64}
+    singles = called(case, built(kshim, case), tensors(case))
+    assert_all_close(case, [x.float() for x in outputs], [x.float() for x in singles], max(case.rel, 1e-5))
 
 
 def test_float64_is_exact():
@@ -84,26 +133,55 @@ def test_float64_is_exact():
     assert_close(layer(x), x @ kernel + bias, 1e-15)
 
 
-@every
+@float_inputs
+@pytest.mark.parametrize("policy", ["float16", "bfloat16", "mixed_bfloat16"])
+def test_half_precision(case, policy):
+    layer = built(kshim, case, dtype=policy)
+    outputs = called(case, layer, tensors(case))
+    singles = called(case, built(kshim, case), tensors(case))
+    kinds = {x.dtype for x in outputs if x.is_floating_point()}
+    assert kinds <= {getattr(torch, policy.removeprefix("mixed_"))}
+    assert_all_close(case, [x.float() for x in outputs], [x.float() for x in singles], 4e-2)
+
+
+@float_inputs
 def test_arrays_and_other_floats_are_taken(case, keras3):
-    ours, theirs = (built(k, case)(one_or_list(case.arrays("float64"))) for k in (kshim, keras3))
-    assert ours.dtype == theirs.dtype == torch.float32
-    assert_close(ours, theirs)
+    ours, theirs = (called(case, built(k, case), case.arrays("float64")) for k in (kshim, keras3))
+    assert [x.dtype for x in ours] == [x.dtype for x in theirs]
+    assert_all_close(case, ours, theirs)
 
 
-@with_weights
+@over(lambda case: case.weights and len(case.shapes) == 1 and floats_only(case))
 def test_integer_inputs(case, keras3):
-    inputs = np.arange(np.prod(case.shapes[0])).reshape(case.shapes[0]) - 3
-    ours, theirs = (built(k, case)(inputs.astype("int64")) for k in (kshim, keras3))
-    assert_close(ours, theirs)
+    inputs = np.arange(np.prod(case.shapes[0])).reshape(case.shapes[0]) % 7 - 3
+    ours, theirs = (called(case, built(k, case), [inputs.astype("int64")]) for k in (kshim, keras3))
+    assert_all_close(case, ours, theirs)
+
+
+@batches
+def test_empty_batch(case):
+    full = called(case, built(kshim, case), tensors(case))
+    empty = called(case, built(kshim, case), as_tensors([x[:0] for x in case.arrays()]))
+    assert [tuple(x.shape[1:]) for x in empty] == [tuple(x.shape[1:]) for x in full]
+    assert all(x.shape[0] == 0 for x in empty)
 
 
 @every
 def test_losses_are_keras(case, keras3):
     ours, theirs = (built(k, case) for k in (kshim, keras3))
     for layer in (ours, theirs):
-        layer(one_or_list(tensors(case)))
+        called(case, layer, tensors(case))
     assert_close([v.item() for v in ours.losses], [v.item() for v in theirs.losses])
+
+
+@one_of_each
+def test_torch_compile(case):
+    """The layer as torch.compile traces it (no code is generated: the trace is what is tested)."""
+    layer, inputs = built(kshim, case), tensors(case)
+    expected = called(case, layer, inputs)
+    torch._dynamo.reset()
+    compiled = torch.compile(built(kshim, case), backend="eager")
+    assert_all_close(case, called(case, compiled, inputs), expected)
 
 
 # ---------- shapes
@@ -113,27 +191,27 @@ def test_losses_are_keras(case, keras3):
 def test_symbolic_shape_is_keras_and_true(case, keras3):
     symbolic = {}
     for k in (kshim, keras3):
-        inputs = [k.Input(shape=shape[1:]) for shape in case.shapes]
-        outputs = case.make(k)(one_or_list(inputs))
-        symbolic[k] = tuple(outputs.shape), outputs.dtype
+        outputs = flat(case.make(k)(one_or_list(entries(k, case)), **case.call))
+        symbolic[k] = [(tuple(x.shape), x.dtype) for x in outputs]
     assert symbolic[kshim] == symbolic[keras3]
-    actual = tuple(built(kshim, case)(one_or_list(tensors(case))).shape)
-    shape = symbolic[kshim][0]
-    assert len(actual) == len(shape)
-    assert all(s in (None, a) for s, a in zip(shape, actual, strict=True))
+    actual = called(case, built(kshim, case), tensors(case))
+    for (shape, _), x in zip(symbolic[kshim], actual, strict=True):
+        assert len(x.shape) == len(shape)
+        assert all(s in (None, a) for s, a in zip(shape, x.shape, strict=True))
 
 
 @every
 def test_compute_output_shape(case, keras3):
     shapes = one_or_list(shapes_of(case))
-    assert tuple(case.make(kshim).compute_output_shape(shapes)) == tuple(case.make(keras3).compute_output_shape(shapes))
+    ours, theirs = (flat(case.make(k).compute_output_shape(shapes)) for k in (kshim, keras3))
+    assert ours == theirs
 
 
 @with_axes
 def test_unknown_axes(case, keras3):
     open_shape = (None, None, *case.shapes[0][2:])
-    ours, theirs = (case.make(k)(k.Input(batch_shape=open_shape)).shape for k in (kshim, keras3))
-    assert tuple(ours) == tuple(theirs)
+    ours, theirs = (flat(case.make(k)(k.Input(batch_shape=open_shape))) for k in (kshim, keras3))
+    assert [tuple(x.shape) for x in ours] == [tuple(x.shape) for x in theirs]
 
 
 # ---------- config
@@ -158,7 +236,7 @@ def test_config_round_trip(case):
     assert resolved(again, again.get_config()) == resolved(layer, config)
     again.build(one_or_list(case.shapes))
     again.set_weights(layer.get_weights())
-    assert_close(again(one_or_list(tensors(case))), layer(one_or_list(tensors(case))), 0)
+    assert_all_close(case, called(case, again, tensors(case)), called(case, layer, tensors(case)), 0)
 
 
 def resolved(layer, config):
@@ -189,7 +267,7 @@ def test_weights_are_keras(case, keras3):
         len(theirs.non_trainable_weights),
     ]
     assert ours.count_params() == theirs.count_params()
-    for got, expected in zip(ours.get_weights(), counted(ours.get_weights()), strict=True):
+    for got, expected in zip(ours.get_weights(), counted(ours), strict=True):
         np.testing.assert_array_equal(got, expected)
 
 
@@ -198,7 +276,7 @@ def test_weights_argument(case):
     weights = built(kshim, case).get_weights()
     layer = case.make(kshim, weights=weights)
     assert not layer.built
-    layer(one_or_list(tensors(case)))
+    layer.build(one_or_list(case.shapes))
     for got, expected in zip(layer.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(got, expected)
 
@@ -206,13 +284,14 @@ def test_weights_argument(case):
 @with_weights
 def test_trainable_false_freezes(case):
     layer = built(kshim, case)
+    trained = len(layer.trainable_weights) if "frozen" not in case.name else case.weights
     layer.trainable = False
     assert layer.trainable_weights == [] and len(layer.non_trainable_weights) == case.weights
-    assert not layer(one_or_list(tensors(case))).requires_grad
+    assert not any(x.requires_grad for x in called(case, layer, tensors(case)))
     layer.trainable = True
-    assert len(layer.trainable_weights) == case.weights
+    assert len(layer.trainable_weights) == trained
     frozen = case.make(kshim, trainable=False) if "frozen" not in case.name else case.make(kshim)
-    frozen.build(case.shapes[0])
+    frozen.build(one_or_list(case.shapes))
     assert frozen.trainable_weights == []
 
 
@@ -223,20 +302,20 @@ def test_trainable_false_freezes(case):
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))],
                          ids=["deepcopy", "pickle"])  # fmt: skip
 def test_copies_are_equal_and_apart(case, copied):
-    layer, inputs = built(kshim, case), one_or_list(tensors(case))
-    expected = array(layer(inputs)).copy()
-    twin = copied(layer)
+    layer, inputs = built(kshim, case), tensors(case)
+    twin, third = copied(layer), copied(layer)
+    expected = [array(x).copy() for x in called(case, layer, inputs)]
     assert type(twin) is type(layer) and twin.name == layer.name
-    assert_close(twin(inputs), expected, 0)
+    assert_all_close(case, called(case, twin, inputs), expected, 0)
     for weight in layer.weights:
         weight.data.zero_()
-    assert_close(twin(inputs), expected, 0)
+    assert_all_close(case, called(case, third, inputs), expected, 0)
 
 
 @every
 def test_copy_before_build(case):
     twin = pickle.loads(pickle.dumps(copy.deepcopy(case.make(kshim))))
-    twin(one_or_list(tensors(case)))
+    called(case, twin, tensors(case))
     assert len(twin.get_weights()) == case.weights
 
 
@@ -248,39 +327,60 @@ def test_copy_before_build(case):
 def test_in_sequential(case, lazily, keras3):
     found = []
     for k in (kshim, keras3):
-        layers = [case.make(k)] if lazily else [k.Input(shape=case.shapes[0][1:]), case.make(k)]
+        layers = [case.make(k)] if lazily else [*entries(k, case), case.make(k)]
         model = k.Sequential(layers)
-        inputs = case.arrays()[0]
+        inputs = tensors(case)[0]
         if lazily:
-            model(torch.tensor(inputs))
-        model.set_weights(counted(model.get_weights()))
-        found.append((model(torch.tensor(inputs)), model.output_shape[1:], len(model.get_weights())))
-    assert_close(found[0][0], found[1][0])
+            model(inputs)
+        model.set_weights(counted(model))
+        options = {name: value for name, value in case.call.items() if name == "training"}
+        shapes = [tuple(s)[1:] for s in flat_shapes(model.output_shape)]
+        found.append((flat(model(inputs, **options)), shapes, len(model.get_weights())))
+    if set(case.call) <= {"training"}:
+        assert_all_close(case, found[0][0], found[1][0])
     assert found[0][1:] == found[1][1:]
+
+
+def flat_shapes(shapes):
+    """A list of shapes, from one shape or a list of them."""
+    return [shapes] if not shapes or not isinstance(shapes[0], (tuple, list)) else list(shapes)
+
+
+def in_a_model(k, case, change=lambda x: x):
+    """A functional model of the row's layer alone; ``change`` is applied to floating point inputs."""
+    inputs = entries(k, case)
+    changed = [change(x) if "float" in x.dtype else x for x in inputs]
+    options = {name: value for name, value in case.call.items() if name != "training"}
+    return k.Model(one_or_list(inputs), case.make(k)(one_or_list(changed), **options))
+
+
+def training_of(case):
+    return {name: value for name, value in case.call.items() if name == "training"}
 
 
 @batches
 def test_in_a_functional_model(case, keras3):
     found = []
     for k in (kshim, keras3):
-        inputs = [k.Input(shape=shape[1:]) for shape in case.shapes]
-        doubled = [x * 2 for x in inputs]
-        model = k.Model(one_or_list(inputs), case.make(k)(one_or_list(doubled)) + 1)
-        model.set_weights(counted(model.get_weights()))
-        found.append((model(one_or_list(tensors(case))), tuple(model.output_shape)))
-    assert_close(found[0][0], found[1][0])
-    assert found[0][1] == found[1][1]
+        model = in_a_model(k, case, lambda x: x * 2)
+        model.set_weights(counted(model))
+        found.append((flat(model(one_or_list(tensors(case)), **training_of(case))), flat_shapes(model.output_shape)))
+    assert_all_close(case, found[0][0], found[1][0])
+    assert [tuple(s) for s in found[0][1]] == [tuple(s) for s in found[1][1]]
 
 
 @batches
 def test_lowered_is_whole(case):
     """The straight line that a model runs gives what the layers' own ``__call__`` give."""
-    inputs = [kshim.Input(shape=shape[1:]) for shape in case.shapes]
-    model = kshim.Model(one_or_list(inputs), case.make(kshim)(one_or_list(inputs)))
-    arrays = tensors(case)
-    lowered, whole = model._function.run(*arrays), model._function.run_whole(*arrays)
-    for got, expected in zip(lowered, whole, strict=True):
-        assert_close(got, expected, 0)
+    model = in_a_model(kshim, case)
+    twin = copy.deepcopy(model)  # whatever a run draws or counts, the other begins at the same place
+    model.train(case.call.get("training", False))
+    twin.train(case.call.get("training", False))
+    torch.manual_seed(0)
+    lowered = model._function.run(*tensors(case))
+    torch.manual_seed(0)
+    whole = twin._function.run_whole(*tensors(case))
+    assert_all_close(case, flat(lowered), flat(whole), 0)
 
 
 @single
@@ -304,9 +404,21 @@ def test_shape_arguments(case, keras3):
 # ---------- masks
 
 
+def masks_out(outputs):
+    """The mask on each of the outputs."""
+    return [getattr(x, "_keras_mask", None) for x in outputs]
+
+
+def assert_same_masks(got, expected):
+    assert [m is None for m in got] == [m is None for m in expected]
+    for mine, theirs in zip(got, expected, strict=True):
+        if mine is not None:
+            np.testing.assert_array_equal(array(mine), array(theirs))
+
+
 @sequences
-def test_mask_out_is_keras(case, keras3):
-    """What becomes of a mask on the input: computed, passed on or stopped."""
+def test_masks_are_keras(case, keras3):
+    """What a mask on the input does to the values, and what becomes of it: computed, passed on or stopped."""
     found = []
     for k in (kshim, keras3):
         inputs = tensors(case)
@@ -314,22 +426,18 @@ def test_mask_out_is_keras(case, keras3):
             x._keras_mask = torch.tensor(np.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2]) % (i + 2) > 0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras 3 tells when a layer stops a mask
-            outputs = built(k, case)(one_or_list(inputs))
-        found.append(getattr(outputs, "_keras_mask", None))
-    assert (found[0] is None) == (found[1] is None)
-    if found[0] is not None:
-        np.testing.assert_array_equal(array(found[0]), array(found[1]))
+            found.append(called(case, built(k, case), inputs))
+    assert_all_close(case, *found)
+    assert_same_masks(masks_out(found[0]), masks_out(found[1]))
 
 
 @every
 def test_mask_without_one_on_the_input(case, keras3):
-    ours, theirs = (getattr(built(k, case)(one_or_list(tensors(case))), "_keras_mask", None) for k in (kshim, keras3))
-    assert (ours is None) == (theirs is None) == ("masking" not in case.name)
-    if ours is not None:
-        np.testing.assert_array_equal(array(ours), array(theirs))
+    ours, theirs = (called(case, built(k, case), tensors(case)) for k in (kshim, keras3))
+    assert_same_masks(masks_out(ours), masks_out(theirs))
 
 
-@over(lambda case: [len(shape) for shape in case.shapes] == [3])
+@over(lambda case: [len(shape) for shape in case.shapes] == [3] and floats_only(case))
 def test_masks_inside_a_model_are_keras(case, keras3):
     found = []
     for k in (kshim, keras3):
@@ -337,15 +445,37 @@ def test_masks_inside_a_model_are_keras(case, keras3):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = k.Model(inputs, case.make(k)(k.layers.Masking()(inputs)))
-            model.set_weights(counted(model.get_weights()))
+            model.set_weights(counted(model))
             arrays = torch.tensor(case.arrays()[0])
             arrays[0, 1] = 0
-            outputs = model(arrays)
-        found.append((outputs, getattr(outputs, "_keras_mask", None)))
-    assert_close(found[0][0], found[1][0])
-    assert (found[0][1] is None) == (found[1][1] is None)
-    if found[0][1] is not None:
-        np.testing.assert_array_equal(array(found[0][1]), array(found[1][1]))
+            found.append(flat(model(arrays, **training_of(case))))
+    if set(case.call) <= {"training"}:
+        assert_all_close(case, *found)
+    assert_same_masks(masks_out(found[0]), masks_out(found[1]))
+
+
+# ---------- refusals
+
+
+refused = pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.name)
+
+
+@refused
+def test_refusal_names_the_layer_and_the_way_out(row):
+    with pytest.raises(row.error, match=row.match) as caught:
+        row.call(kshim)
+    assert "Received" in str(caught.value)
+
+
+@refused
+@pytest.mark.filterwarnings("ignore")  # Keras 3 may warn before it refuses
+def test_refusal_is_of_keras_class(row, keras3):
+    assert (row.keras == "the same") == (row.why == ""), "another class needs a reason"
+    if row.keras is None:
+        row.call(keras3)
+        return
+    with pytest.raises(row.error if row.keras == "the same" else row.keras):
+        row.call(keras3)
 
 
 # ---------- what a row cannot say

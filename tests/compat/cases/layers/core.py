@@ -1,36 +1,9 @@
-"""Layers: one row each. ``make(k)`` makes the layer of ``k``, which is kshim or the real Keras."""
-
-from collections.abc import Callable
-from typing import NamedTuple
+"""Input, Dense, Activation, Dropout, Lambda, Masking, shapes and merges."""
 
 import numpy as np
 
 from cases import counting
-
-
-class Case(NamedTuple):
-    """One layer with its options.
-
-    ``make(k, **more)`` gives a fresh layer; ``shapes`` are of its inputs, with the batch axis; ``weights`` counts
-    the arrays of ``get_weights()``; ``inputs`` makes the arrays where counting numbers do not do.
-    """
-
-    name: str
-    make: Callable
-    shapes: list
-    weights: int = 0
-    inputs: Callable | None = None
-
-    def arrays(self, dtype="float32"):
-        """The inputs as arrays."""
-        if self.inputs is not None:
-            return [x.astype(dtype) for x in self.inputs()]
-        return [counting(shape, (-1) ** i * (i + 2), dtype) for i, shape in enumerate(self.shapes)]
-
-
-def layer(name, *args, **kwargs):
-    """``make`` for a layer that both packages spell alike."""
-    return lambda k, **more: getattr(k.layers, name)(*args, **kwargs, **more)
+from cases.layers.row import Case, Refused, layer
 
 
 def twice_plus_one(x):
@@ -121,15 +94,7 @@ NO_CASE = {
     "Layer": "the base: test_models.py has its subclasses",
 }
 
-# Keys of Keras' config that kshim's lacks: why.
-NOT_IN_CONFIG = {"quantization_config": "quantization is no part of a layer in kshim"}
-
-
-def one_or_list(items):
-    """What a layer is called on: the tensor alone, or the list of several."""
-    return items[0] if len(items) == 1 else items
-
-
-def counted(weights):
-    """Counting numbers of the shapes of ``weights``, scaled to the usual size of a kernel."""
-    return [counting(np.shape(w), 2) for w in weights]
+REFUSED = [
+    Refused("dense_units", lambda k: k.layers.Dense(-1, name="d"), ValueError, r"Dense 'd': expected `units`"),
+    Refused("dense_vector", lambda k: k.layers.Dense(2, name="d")(np.ones(3)), ValueError, r"'d'.*ndim"),
+]
