@@ -1,10 +1,12 @@
 """kshim beside PyTorch by hand and Keras 3 on torch: training step, predict, import. See README.md.
 
-python benchmarks/run.py [--only guide|dense|predict|import] [--rounds N] [--threads N] [--json FILE]
+python benchmarks/run.py [--only guide|dense|cnn|lstm|transformer|predict|import]
+                         [--rounds N] [--threads N] [--json FILE]
 """
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -12,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
+
+from workloads import WORKLOADS
 
 HERE = Path(__file__).resolve().parent
 WARMUP = 2  # rounds thrown away
@@ -133,8 +137,7 @@ def imports(args):
 
 
 PARTS = {
-    "guide": ("training step, guide", lambda args: step(args, "guide")),
-    "dense": ("training step, dense", lambda args: step(args, "dense")),
+    **{name: (f"training step, {name}", functools.partial(step, workload=name)) for name in WORKLOADS},
     "predict": ("predict(x[:1]) and the bare module, guide", predict),
     "import": ("import in a fresh process", imports),
 }

@@ -33,14 +33,16 @@ class Hand:
         self.version = torch.__version__
         self.work = work
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.x, self.y = (torch.from_numpy(array).to(self.device) for array in work.data())
-        modules, features = [], work.inputs
-        for units, _ in work.layers:
-            modules += [torch.nn.Linear(features, units), torch.nn.ReLU()]
-            torch.nn.init.xavier_uniform_(modules[-2].weight)  # what the others start from
-            torch.nn.init.zeros_(modules[-2].bias)
-            features = units
-        self.model = torch.nn.Sequential(*modules[:-1]).to(self.device)  # ends in logits
+        x, y = work.data()
+        if work.images:
+            x = x.transpose(0, 3, 1, 2).copy()
+        self.x, self.y = torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device)
+        self.model = work.hand().to(self.device)
+        for name, weight in self.model.named_parameters():  # what the others start from
+            if weight.dim() > 1:
+                torch.nn.init.xavier_uniform_(weight)
+            elif name.endswith("bias"):
+                torch.nn.init.zeros_(weight)
         self.loss, self.right = LOSSES[work.loss]
         self.optimizer = torch.optim.RMSprop(self.model.parameters(), lr=1e-3, alpha=0.9, eps=1e-7)
 
@@ -67,9 +69,7 @@ class Keras:
         self.version = getattr(keras, "__version__", "?")
         self.work = work
         self.x, self.y = work.data()
-        self.model = keras.models.Sequential([keras.layers.Input(shape=(work.inputs,))])
-        for units, activation in work.layers:
-            self.model.add(keras.layers.Dense(units, activation=activation))
+        self.model = work.model(keras)
         self.model.compile(loss=work.loss, optimizer=work.optimizer, metrics=list(work.metrics))
         self.device = str(next(self.model.parameters()).device)
 

@@ -17,8 +17,14 @@ def to_tensor(value):
 
 
 def to_numpy(value):
-    """``value`` as a numpy array: tensors come from their device, anything else through ``np.asarray``."""
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    """``value`` as a numpy array: tensors come from their device, anything else through ``np.asarray``.
+
+    numpy has no bfloat16: those become float32, which holds each of them exactly.
+    """
+    if not isinstance(value, torch.Tensor):
+        return np.asarray(value)
+    value = value.detach().cpu()
+    return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
 
 
 def to_categorical(x, num_classes=None):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kshim.core import dtypes
+from kshim.core import arrays, dtypes
 from kshim.core.configurable import RESOLVERS
 
 
@@ -66,7 +66,7 @@ class Variable(torch.nn.Parameter):
 
     def numpy(self):  # type: ignore[override] # Keras' has no `force`: it always copies from the device
         """A copy as a numpy array."""
-        return self.detach().cpu().numpy().copy()
+        return arrays.to_numpy(self).copy()
 
     def assign(self, value):
         """Write ``value`` (anything array-like of this shape) in place; returns the variable.
@@ -93,7 +93,7 @@ class Variable(torch.nn.Parameter):
         return self
 
     def __array__(self, dtype=None, copy=None):
-        return self.numpy().astype(dtype or np.dtype(str(self.dtype).removeprefix("torch.")), copy=False)
+        return self.numpy().astype(dtype, copy=False) if dtype is not None else self.numpy()
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:

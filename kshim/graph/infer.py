@@ -16,6 +16,11 @@ from kshim.graph import keras_tensor
 running = contextvars.ContextVar("running", default=False)
 
 
+def is_running():
+    """Whether shapes are being inferred: tensors hold no values, and sizes stand for unknown ones."""
+    return not torch.compiler.is_compiling() and running.get()  # dynamo can't trace a ContextVar
+
+
 class CannotInferError(NotImplementedError):
     """The code needs values (``.item()``, ``nonzero``, numpy), which a meta run does not have."""
 

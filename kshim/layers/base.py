@@ -12,6 +12,7 @@ from kshim import activations, dtype_policies, initializers  # noqa: F401 - acti
 from kshim import constraints as constraint_table
 from kshim import regularizers as regularizer_table
 from kshim.core import checks, configurable, dtypes, names, shapes, tree
+from kshim.core.arrays import to_numpy
 from kshim.core.variable import Variable
 from kshim.graph import infer
 from kshim.graph import node as nodes
@@ -45,6 +46,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
     """
 
     supports_masking = False
+    _call_parameters: tuple[str, ...] = ("args", "kwargs")  # of `call`, set for each subclass
 
     def __new__(cls, *args, **kwargs):
         # Keras 1 and 2 scripts set attributes, sub-layers too, before super().__init__(): so torch's part is
@@ -84,6 +86,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
+        cls._call_parameters = calling.parameters(cls.call)
         if "build" in vars(cls) and not hasattr(cls.build, "marks_built"):
             cls.build = _marking_built(cls.build)
 
@@ -273,7 +276,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
     def get_weights(self):
         """The weights' values, a list of numpy arrays."""
-        return [w.detach().cpu().numpy().copy() for w in self.weights]
+        return [to_numpy(w).copy() for w in self.weights]
 
     def set_weights(self, weights):
         """Write a list of arrays; nothing is written unless all of them fit.
@@ -318,7 +321,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
                     f"{checks.describe(self)}: kshim has no add_loss on symbolic tensors yet. Received: {value}. "
                     "Add it within a layer's call()."
                 )
-            if infer.running.get():
+            if infer.is_running():
                 continue
             if self._losses_of_call != calling.current.id:
                 self._added_losses.clear()
@@ -354,7 +357,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
                 f"arguments. Received: {args[0]!r} (of type {type(args[0]).__name__})."
             )
         if len(args) > 1:
-            args, kwargs = calling.flags_by_name(calling.parameters(type(self)), args, kwargs)
+            args, kwargs = calling.flags_by_name(self._call_parameters, args, kwargs)
         args, kwargs = self._tensors(args), self._tensors(kwargs)
         inputs = args[0] if args else next(iter(kwargs.values()), None)
         if not self.built:
@@ -390,7 +393,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
         if (not plain_float or masked or (cast and self.autocast) or hooked or self.activity_regularizer is not None
                 or "training" in node.kwargs or type(self).forward is not Layer.forward or not self.built):  # fmt: skip
             return None
-        return self.call, "training" in calling.parameters(type(self))
+        return self.call, "training" in self._call_parameters
 
     def register_forward_hook(self, *args, **kwargs):
         """As on ``nn.Module``; graphs with this layer are lowered again so that the hook is heard."""
@@ -438,7 +441,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
             specs = _shapes_to_specs(shape, self.compute_dtype) if shape is not None else None
         if specs is None:
             flags = {} if "training" in kwargs else self._call_flags(kwargs)
-            unheard = {"training", "mask"} - set(calling.parameters(type(self)))  # these are for the layers below
+            unheard = {"training", "mask"} - set(self._call_parameters)  # these are for the layers below
             run = functools.partial(self._run_quietly, flags)
             specs = infer.outputs(run, args, {k: v for k, v in kwargs.items() if k not in unheard})
         outputs = nodes.Node(self, args, kwargs, specs, self.name).structure
@@ -478,7 +481,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
         """Build from the shapes of a call's arguments; the batch axis is told as None in a meta run."""
         shapes = [tree.map_structure(calling.shape_of, value) for value in args]
         parameters = list(inspect.signature(self.build).parameters)
-        named = dict(zip(calling.parameters(type(self)), shapes, strict=False))
+        named = dict(zip(self._call_parameters, shapes, strict=False))
         named |= {key: tree.map_structure(calling.shape_of, value) for key, value in kwargs.items()}
         extra = {f"{k}_shape": v for k, v in named.items() if f"{k}_shape" in parameters[1:] and v is not None}
         shape = self.__dict__["_build_shape"] = shapes[0] if shapes else next(iter(named.values()), None)
@@ -494,7 +497,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
     def _call_flags(self, given):
         """``training=`` for a ``call`` that takes it and was not given it."""
-        if "training" in calling.parameters(type(self)) and "training" not in given:
+        if "training" in self._call_parameters and "training" not in given:
             return {"training": self.training}
         return {}
 
@@ -520,7 +523,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
             masks = kwargs["mask"]
         else:
             masks = calling.masks_of(inputs)
-        if "mask" in calling.parameters(type(self)):
+        if "mask" in self._call_parameters:
             if masks is not None:
                 kwargs["mask"] = masks
         else:

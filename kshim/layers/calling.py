@@ -1,7 +1,6 @@
 """What goes on around a layer's ``call``: the call under way, training mode, masks and shapes of its arguments."""
 
 import contextlib
-import functools
 import inspect
 import itertools
 import threading
@@ -51,10 +50,9 @@ def training_mode(module, training):
             m.__dict__["training"] = flag
 
 
-@functools.cache
-def parameters(cls):
-    """Names of the arguments of ``cls.call``."""
-    return tuple(list(inspect.signature(cls.call).parameters)[1:])
+def parameters(call):
+    """Names of the arguments of a class's ``call``."""
+    return tuple(list(inspect.signature(call).parameters)[1:])
 
 
 def flags_by_name(names, args, kwargs):
@@ -70,7 +68,7 @@ def shape_of(leaf):
     if shape is None:
         return None
     shape = tuple(shape)
-    return (None, *shape[1:]) if shape and infer.running.get() else shape
+    return (None, *shape[1:]) if shape and infer.is_running() else shape
 
 
 def masks_of(inputs):

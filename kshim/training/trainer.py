@@ -9,6 +9,7 @@ import torch
 from kshim import optimizers
 from kshim.callbacks import CallbackList
 from kshim.core import checks, tree
+from kshim.core.arrays import to_numpy
 from kshim.core.configurable import translated
 from kshim.layers.calling import collect_losses, new_call
 from kshim.metrics.accuracy import as_float
@@ -218,7 +219,7 @@ class Trainer:
             with torch.inference_mode():
                 run_epoch(
                     data.epoch(), lambda x, y, w: outputs.append(self(x)), callbacks, "predict",
-                    lambda: {"outputs": tree.map_structure(_to_numpy, outputs[-1])},
+                    lambda: {"outputs": tree.map_structure(to_numpy, outputs[-1])},
                 )  # fmt: skip
         finally:
             if was_training:
@@ -270,7 +271,7 @@ class Trainer:
         batch = next(iter(self._data(x, None, None, len(tree.flatten(x)[0]), False).epoch()))
         self.eval()
         with torch.inference_mode():
-            return tree.map_structure(_to_numpy, self(batch[0]))
+            return tree.map_structure(to_numpy, self(batch[0]))
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -583,15 +584,11 @@ def _detached(y_pred):
     return detached(y_pred) if isinstance(y_pred, torch.Tensor) else tree.map_structure(detached, y_pred)
 
 
-def _to_numpy(tensor):
-    return tensor.cpu().numpy() if isinstance(tensor, torch.Tensor) else np.asarray(tensor)
-
-
 def _joined(outputs):
     """The batches' outputs end to end, copied to the host once."""
     if len(outputs) == 1:
-        return tree.map_structure(_to_numpy, outputs[0])
-    return tree.map_structure(lambda *parts: _to_numpy(torch.cat(parts)), *outputs)
+        return tree.map_structure(to_numpy, outputs[0])
+    return tree.map_structure(lambda *parts: to_numpy(torch.cat(parts)), *outputs)
 
 
 def _output_names(outputs):

@@ -180,7 +180,7 @@ def test_torch_compile(case):
     layer, inputs = built(kshim, case), tensors(case)
     expected = called(case, layer, inputs)
     torch._dynamo.reset()
-    compiled = torch.compile(built(kshim, case), backend="eager")
+    compiled = torch.compile(built(kshim, case), backend="eager", fullgraph=True)
     assert_all_close(case, called(case, compiled, inputs), expected)
 
 
