@@ -8,92 +8,13 @@ in the dialects of that range, both ends included.
 Source: ``keras/legacy/interfaces.py`` of Keras 2.3.1, and the signatures of 0.3.3, 1.2.2, 2.0.8, 2.2.4, 2.3.1 and 3.15.
 """
 
-import numbers
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
-
-from kshim.core import settings, tree
+from kshim.core import settings
 from kshim.legacy import values
-
-NOTHING: Mapping[str, Any] = {}
-
-
-class When(NamedTuple):
-    """A test of the positional argument at ``position``."""
-
-    position: int
-    test: Callable
-
-
-class Joined(NamedTuple):
-    """Old arguments that make one new one: ``make(*values)``, as soon as the last of ``names`` is given."""
-
-    names: tuple
-    make: Callable = lambda *values: values
-
-
-class Gone(NamedTuple):
-    """An argument without a counterpart: fine at the ``neutral`` values, else refused with ``help``.
-
-    ``ignored`` warns rather than refuses: for what never changed a number.
-    """
-
-    neutral: tuple = (None,)
-    help: str = ""
-    ignored: bool = False
-
-
-class Row(NamedTuple):
-    """What one range of dialects said in other words."""
-
-    since: str | None = None
-    until: str | None = None
-    positions: tuple = ()  # positional order, where it differed; the first row that fits is taken
-    when: When | None = None  # `positions` hold only where this test passes
-    renamed: Mapping = NOTHING  # old name -> new name
-    joined: Mapping = NOTHING  # new name -> Joined
-    twice: Mapping = NOTHING  # name given by position and by keyword -> name the keyword's value goes to
-    gone: Mapping = NOTHING  # old name -> Gone
-    values: Mapping = NOTHING  # new name -> {old value: new value}, or a function of the value
-    defaults: Mapping = NOTHING  # new name -> old default
-
-
-def _leaves(value):
-    return [leaf for leaf in tree.flatten(value) if leaf is not None]
-
-
-def _are_numbers(value):
-    leaves = _leaves(value)
-    return bool(leaves) and all(isinstance(leaf, numbers.Number) and not isinstance(leaf, bool) for leaf in leaves)
-
-
-def _are_names(value):
-    return any(isinstance(leaf, str) or callable(leaf) for leaf in _leaves(value))
-
-
-def _is_int(value):
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_text(value):
-    return isinstance(value, str)
-
-
-def _is_shape(value):
-    return isinstance(value, (tuple, list))
-
+from kshim.legacy.layer_arguments import LAYERS
+from kshim.legacy.row import Gone, Joined, Row, When, are_names, are_numbers, is_shape, is_text
 
 # -- shared parts ------------------------------------------------------------------------------------------------
 
-WEIGHTS = {
-    "init": "kernel_initializer", "bias": "use_bias",
-    "W_regularizer": "kernel_regularizer", "b_regularizer": "bias_regularizer",
-    "W_constraint": "kernel_constraint", "b_constraint": "bias_constraint",
-}  # fmt: skip
-WEIGHT_POSITIONS = (
-    "kernel_initializer", "activation", "weights", "kernel_regularizer", "bias_regularizer", "activity_regularizer",
-    "kernel_constraint", "bias_constraint", "use_bias", "input_dim",
-)  # fmt: skip
 EPSILON = {"epsilon": {None: settings.epsilon}}  # 2.1.3 to 2.3.1 wrote None for the fuzz factor
 QUEUES = {
     "max_queue_size": Gone((None, 10), "It said how batches of a generator are fetched, never what they are.", True),
@@ -103,58 +24,6 @@ QUEUES = {
 ACCURACY = Gone((None, False), "Ask for it in compile(metrics=['accuracy']).")
 RESET = Gone((None, True), "kshim starts the metrics anew at each call, as Keras 3 does.")
 BACKEND = Gone((None,), "It was handed to Theano or TensorFlow; PyTorch has no use for it.", True)
-
-ADD_WEIGHT_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
-
-# -- layers ------------------------------------------------------------------------------------------------------
-
-LAYERS = {
-    "layers.Layer": (
-        Row(
-            renamed={"batch_input_shape": "batch_shape"},
-            joined={"input_shape": Joined(("input_dim", "input_length"), lambda dim, length: (length, dim))},
-            gone={
-                "input_dtype": Gone((None, "float32", "float64"), "Put an Input(dtype=...) before the layer."),
-                "cache_enabled": Gone((None, True, False)),
-                "dynamic": Gone((None, True, False)),
-            },
-        ),
-    ),
-    "layers.Layer.add_weight": (
-        Row(
-            positions=ADD_WEIGHT_2, when=When(0, _is_text),
-            values={"initializer": values.initializer_of_any_signature},
-        ),
-        Row(until="1.2.2", positions=("shape", "initializer", "name", "trainable", "regularizer", "constraint")),
-        Row(since="2.0.8", until="2.3.1", positions=("shape", "name"), when=When(1, _is_text)),
-        Row(
-            since="2.0.8", until="tf.keras", positions=ADD_WEIGHT_2, when=When(0, lambda name: name is None),
-        ),
-        Row(gone={"use_resource": Gone((None, True, False)), "synchronization": Gone((None, "auto", "AUTO"))}),
-    ),
-    "layers.InputLayer": (
-        Row(
-            until="1.2.2", positions=("shape", "batch_shape", "dtype", "input_tensor", "sparse", "name"),
-        ),
-        Row(
-            since="2.0.8", until="2.3.1",
-            positions=("shape", "batch_size", "batch_shape", "dtype", "input_tensor", "sparse", "name"),
-        ),
-        Row(
-            since="tf.keras", until="tf.keras",
-            positions=("shape", "batch_size", "dtype", "input_tensor", "sparse", "name", "ragged"),
-        ),
-        Row(renamed={"input_shape": "shape", "batch_input_shape": "batch_shape", "input_dtype": "dtype"}),
-    ),
-    "layers.Dense": (
-        Row(positions=("input_dim", "units", *WEIGHT_POSITIONS[:2]), when=When(1, _is_int)),  # 0.1
-        Row(until="1.2.2", positions=("units", *WEIGHT_POSITIONS)),
-        Row(renamed={"output_dim": "units", **WEIGHTS}, twice={"units": "input_dim"}),
-    ),
-    "layers.Dropout": (Row(renamed={"p": "rate"}),),
-    "layers.Reshape": (Row(renamed={"dims": "target_shape"}),),
-    "layers.Lambda": (Row(until="1.2.2", positions=("function", "output_shape", "arguments")),),
-}  # fmt: skip
 
 # -- models ------------------------------------------------------------------------------------------------------
 
@@ -176,11 +45,11 @@ MODELS = {
     ),
     "models.Model.compile": (
         Row(until="0.3.3", positions=("optimizer", "loss", "class_mode", "sample_weight_mode")),
-        Row(positions=COMPILE["3"], when=When(2, _are_numbers)),
-        Row(positions=COMPILE["3"], when=When(3, _are_names)),
+        Row(positions=COMPILE["3"], when=When(2, are_numbers)),
+        Row(positions=COMPILE["3"], when=When(3, are_names)),
         Row(until="2.3.1", positions=COMPILE["2"]),
         Row(since="tf.keras", until="tf.keras", positions=COMPILE["tf.keras"]),
-        Row(positions=COMPILE["2"], when=When(2, _are_names)),
+        Row(positions=COMPILE["2"], when=When(2, are_names)),
         Row(until="2.2.4", values={"metrics": values.metric_keys, "weighted_metrics": values.metric_keys}),
         Row(
             gone={
@@ -275,10 +144,10 @@ OPTIMIZERS = {
 METRICS = {
     "metrics.Metric.add_variable": (
         Row(
-            since="tf.keras", until="tf.keras", when=When(0, _is_text),
+            since="tf.keras", until="tf.keras", when=When(0, is_text),
             positions=("name", "shape", "aggregation", "synchronization", "initializer", "dtype"),
         ),
-        Row(positions=("name", "shape", "initializer", "dtype"), when=When(0, _is_text)),
+        Row(positions=("name", "shape", "initializer", "dtype"), when=When(0, is_text)),
         Row(gone={"synchronization": Gone((None, "auto", "on_read"))}),
     ),
 }  # fmt: skip
@@ -330,7 +199,7 @@ SMALL = {
 OUTPUT_FIRST = (Row(until="1.2.2", positions=("output", "target", "from_logits")),)
 FUNCTIONS = {
     "layers.Input": (
-        Row(positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor"), when=When(1, _is_shape)),
+        Row(positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor"), when=When(1, is_shape)),
         Row(until="2.3.1", positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor")),
         Row(
             since="tf.keras",

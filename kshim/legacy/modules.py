@@ -15,6 +15,9 @@ ROOTS = {
 TOP_LEVEL = ("keras", "tf_keras", "tensorflow")
 PACKAGES_OF_TENSORFLOW = ("tensorflow", "tensorflow.python", "tensorflow.contrib")
 
+# Modules that were a function in Keras 1 -> where that is.
+CALLED = {"keras.layers.merge": ("kshim.legacy.layers", "merge")}
+
 _LAYERS = ("kshim.layers",)
 _ENGINE = ("kshim.layers", "kshim.models")
 _UTILS = ("kshim.utils",)
@@ -40,9 +43,14 @@ MODULES = {
     "keras.initializations": ("kshim.initializers",),
     "keras.initializers": ("kshim.initializers",),
     "keras.layers": _LAYERS,
-    "keras.layers.core": _LAYERS,
-    "keras.layers.merge": _LAYERS,
-    "keras.layers.merging": _LAYERS,
+    **{f"keras.layers.{name}": _LAYERS for name in (
+        "advanced_activations", "containers", "convolutional", "convolutional_recurrent", "core", "cudnn_recurrent",
+        "dense_attention", "embeddings", "experimental", "experimental.preprocessing", "local", "merge", "merging",
+        "noise", "normalization", "pooling", "recurrent", "reshaping", "rnn", "wrappers",
+    )},
+    "keras.layers.containers": _ENGINE,
+    "keras.legacy": _LAYERS,
+    "keras.legacy.layers": _LAYERS,
     "keras.losses": ("kshim.losses",),
     "keras.metrics": ("kshim.metrics",),
     "keras.models": ("kshim.models",),
@@ -55,7 +63,7 @@ MODULES = {
     "keras.utils": _UTILS,
     "keras.utils.generic_utils": _UTILS,
     "keras.utils.np_utils": _UTILS,
-}
+}  # fmt: skip
 
 # dialect -> (keras.__version__, tensorflow.__version__)
 VERSIONS = {

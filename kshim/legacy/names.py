@@ -4,21 +4,37 @@
 """
 
 import sys
+import types
 from typing import Any
 
-from kshim import activations, constraints, optimizers, regularizers
+from kshim import activations, constraints, layers, optimizers, regularizers
 from kshim.callbacks import base as callbacks
 from kshim.core import settings
 from kshim.core.registry import Registry
-from kshim.legacy import arguments, functions, translate
+from kshim.legacy import arguments, formulas, functions, old_methods, translate
+from kshim.legacy import layers as gone
 
 # module -> old name -> today's name there
 ALIASES = {
     "constraints": {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm"},
     "initializers": {"zero": "Zeros", "one": "Ones", "normal": "RandomNormal", "uniform": "RandomUniform"},
+    "layers": {"AtrousConv1D": "Conv1D", "AtrousConvolution1D": "Conv1D", "AtrousConv2D": "Conv2D",
+               "AtrousConvolution2D": "Conv2D", "Deconv2D": "Deconvolution2D", "Deconv3D": "Conv3DTranspose",
+               "Deconvolution3D": "Conv3DTranspose", "TimeDistributedDense": "Dense", "MaskedLayer": "Layer",
+               "MaskedLambda": "Lambda", "UpSample1D": "UpSampling1D", "UpSample2D": "UpSampling2D",
+               "ActivityRegularizer": "ActivityRegularization", "ThresholdedReLu": "ThresholdedReLU"},
     "losses": {"mse": "mean_squared_error", "MSE": "mean_squared_error", "mae": "mean_absolute_error",
                "MAE": "mean_absolute_error"},
     "regularizers": {"WeightRegularizer": "L1L2"},
+}  # fmt: skip
+
+# module -> what is put there beside today's names: it is gone, and only ever meant one thing
+GONE: dict[str, tuple] = {
+    "layers": (
+        gone.AutoEncoder, gone.Deconvolution2D, gone.Highway, gone.LambdaMerge, gone.LRN2D, gone.MaxoutDense,
+        gone.Merge, gone.ParametricSoftplus, gone.Siamese, gone.SReLU, gone.ThresholdedLinear, gone.ThresholdedReLU,
+        gone.TimeDistributedMerge, gone.add_shared_layer,
+    ),
 }  # fmt: skip
 
 # module -> name -> what follows the dialect
@@ -29,7 +45,19 @@ BY_DIALECT: dict[str, dict[str, Any]] = {
 }
 
 # class -> old attribute -> today's
-ATTRIBUTES = {optimizers.Optimizer: {"lr": "learning_rate"}}
+ATTRIBUTES: dict[type, dict[str, str]] = {
+    optimizers.Optimizer: {"lr": "learning_rate"},
+    layers.Dense: {"W": "kernel", "b": "bias", "output_dim": "units"},
+    layers.Embedding: {"W": "embeddings"},
+    layers.LeakyReLU: {"alpha": "negative_slope"},
+    layers.PReLU: {"alphas": "alpha"},
+    layers.BatchNormalization: {"running_mean": "moving_mean", "running_std": "moving_variance"},
+    **{cls: {"W": "kernel", "b": "bias", "nb_filter": "filters", "subsample": "strides", "border_mode": "padding"}
+       for cls in (layers.Conv1D, layers.Conv2D, layers.Conv3D)},
+    **{cls: {"p": "rate"} for cls in (layers.Dropout, layers.GaussianDropout)},
+    layers.GaussianNoise: {"sigma": "stddev"},
+    layers.Layer: {"inbound_nodes": "_inbound_nodes", "initial_weights": "_initial_weights"},
+}  # fmt: skip
 
 # class -> attribute -> (last dialect that had the old value, old value)
 FORMULAS: dict[type, dict[str, tuple[str, Any]]] = {
@@ -49,12 +77,17 @@ STRINGS: tuple[tuple[Registry, dict[str, Any]], ...] = (
     (regularizers.REGISTRY, {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2}),
     (constraints.REGISTRY, {"maxnorm": constraints.MaxNorm, "nonneg": constraints.NonNeg,
                             "unitnorm": constraints.UnitNorm}),
+    (layers.LAYERS, {cls.__name__: cls for cls in GONE["layers"] if isinstance(cls, type)}),
+    (layers.LAYERS, {old: getattr(layers, new) for old, new in ALIASES["layers"].items() if hasattr(layers, new)}),
 )  # fmt: skip
 
 
 def attach_to(place):
     """Write the rows of one module (``"utils"``) into it; it has been imported."""
     module = sys.modules[f"kshim.{place}"]
+    for thing in GONE.get(place, ()):
+        if not hasattr(module, thing.__name__):
+            setattr(module, thing.__name__, thing)
     for old, new in ALIASES.get(place, {}).items():
         if hasattr(module, new) and not hasattr(module, old):
             setattr(module, old, getattr(module, new))
@@ -85,9 +118,13 @@ def attach():
         registry.add(**strings)
     for cls, attributes in ATTRIBUTES.items():
         for old, new in attributes.items():
-            setattr(cls, old, _alias(new))
-    for owner, formulas in FORMULAS.items():
-        for name, (until, value) in formulas.items():
+            settable = isinstance(getattr(cls, new, None), property)
+            setattr(cls, old, _alias(new) if settable else _Older(old, new))
+    old_methods.attach()
+    formulas.attach()
+    sys.modules["kshim.layers.merge"].__class__ = _Called
+    for owner, changed in FORMULAS.items():
+        for name, (until, value) in changed.items():
             setattr(owner, name, _by_dialect(getattr(owner, name), until, value))
     callbacks.TWINS.update(TWINS)
     for place in {*ALIASES, *BY_DIALECT, *(key.split(".")[0] for key in arguments.FUNCTIONS)} - {"utils"}:
@@ -107,3 +144,26 @@ def _alias(name):
         setattr(self, name, value)
 
     return property(get, put, doc=f"``{name}``, by its older name.")
+
+
+class _Older:
+    """An attribute by its older name, but where an object has one of its own by that name."""
+
+    def __init__(self, old, new):
+        self.old, self.new = old, new
+        self.__doc__ = f"``{new}``, by its older name."
+
+    def __get__(self, owner, cls=None):
+        if owner is None:
+            return self
+        for own in (vars(owner), *(vars(owner).get(name, {}) for name in ("_parameters", "_buffers", "_modules"))):
+            if self.old in own:
+                return own[self.old]
+        return getattr(owner, self.new)
+
+
+class _Called(types.ModuleType):
+    """``kshim.layers.merge``, a function in Keras 1 and a module since."""
+
+    def __call__(self, *args, **kwargs):
+        return gone.merge(*args, **kwargs)

@@ -6,7 +6,8 @@ import warnings
 from typing import NamedTuple
 
 from kshim.core import configurable, settings
-from kshim.legacy.arguments import ROWS, Row
+from kshim.legacy.arguments import ROWS
+from kshim.legacy.row import Row
 
 _VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
@@ -71,6 +72,17 @@ class Rules(NamedTuple):
                     f"Received: {old}={given[old]!r}, {new}={given[new]!r}. Keep `{new}`."
                 )
             given[new] = given.pop(old)
+        for old, news in row.shared.items():
+            if old not in given:
+                continue
+            value = given.pop(old)
+            for new in news:
+                if new in given:
+                    raise TypeError(
+                        f"{self.title}() got both `{old}`, an older name, and `{new}`, which takes its value today. "
+                        f"Received: {old}={value!r}, {new}={given[new]!r}. Keep `{new}`."
+                    )
+                given[new] = value
 
     def _join(self, row, given):
         for new, (names, make) in row.joined.items():
@@ -116,7 +128,8 @@ class Rules(NamedTuple):
 def _fits(row, args):
     if row.when is None:
         return bool(args)
-    return len(args) > row.when.position and row.when.test(args[row.when.position])
+    positions = row.when.position if isinstance(row.when.position, tuple) else (row.when.position,)
+    return len(args) > max(positions) and row.when.test(*(args[position] for position in positions))
 
 
 def _warn(message):
@@ -154,7 +167,7 @@ def _rules(title, function, row_lists):
             else:
                 row = _of_base(row, own)
             rows.append(row)
-            triggers |= {*row.renamed, *row.gone, *row.values, *row.twice}
+            triggers |= {*row.renamed, *row.shared, *row.gone, *row.values, *row.twice}
             triggers |= {joined.names[-1] for joined in row.joined.values()}
     if not (positions or triggers or defaults):
         return None
@@ -172,8 +185,8 @@ def _of_base(row, own):
 
 
 def key_of(cls):
-    """``layers.Dense`` for kshim's own classes, None for others."""
-    module = cls.__module__.split(".")
+    """``layers.Dense`` for kshim's own classes, also those of ``legacy.layers``; None for others."""
+    module = [part for part in cls.__module__.split(".") if part != "legacy"]
     return f"{module[1]}.{cls.__name__}" if module[0] == "kshim" and len(module) > 1 else None
 
 

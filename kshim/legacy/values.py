@@ -50,3 +50,44 @@ def initializer_of_any_signature(initializer):
 
     call.__name__ = initializer.__name__
     return call
+
+
+def one_axis(length):
+    """``input_length`` of an Embedding as its ``input_shape``: one axis, or those of a tuple."""
+    return tuple(length) if isinstance(length, (list, tuple)) else (length,)
+
+
+def unit_forget_bias(value):
+    """``forget_bias_init`` as the bool it is today."""
+    known = {"one": True, "ones": True, "zero": False, "zeros": False}
+    if isinstance(value, str):
+        if value not in known:
+            raise NotImplementedError(
+                f"Expected the forget gate's bias to begin at zero or one. Received: forget_bias_init={value!r}. "
+                "Set it with set_weights()."
+            )
+        return known[value]
+    return value
+
+
+def _pads(padding, sides):
+    """The amounts of Keras 1's dict, by side."""
+    names = [f"{side}_pad" for side in sides]
+    unknown = sorted(padding.keys() - set(names))
+    if unknown:
+        raise ValueError(f"Unexpected key in `padding`: expected some of {names}. Received: {unknown}.")
+    return [padding.get(name, 0) for name in names]
+
+
+def zero_padding1d(padding):
+    """Keras 1's dict as ``(left, right)``; other forms as they are."""
+    return tuple(_pads(padding, ("left", "right"))) if isinstance(padding, dict) else padding
+
+
+def zero_padding2d(padding):
+    """Keras 1's dict or four numbers as ``((top, bottom), (left, right))``; other forms as they are."""
+    if isinstance(padding, dict):
+        padding = _pads(padding, ("top", "bottom", "left", "right"))
+    if isinstance(padding, (list, tuple)) and len(padding) == 4:
+        return tuple(padding[:2]), tuple(padding[2:])
+    return padding

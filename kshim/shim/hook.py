@@ -66,6 +66,14 @@ class Alias(types.ModuleType):
         return sorted(names)
 
 
+class CalledAlias(Alias):
+    """An alias of what was a function in Keras 1 and a module since."""
+
+    def __call__(self, *args, **kwargs):
+        module, name = modules.CALLED[self._path]
+        return getattr(importlib.import_module(module), name)(*args, **kwargs)
+
+
 class TensorFlow(types.ModuleType):
     """The small stand-in for ``tensorflow``: its Keras, its version, and an error by name for anything else."""
 
@@ -120,7 +128,9 @@ class _Loader(importlib.abc.InspectLoader):
 
     def create_module(self, spec):
         path = canonical(spec.name)
-        return TensorFlow(spec.name) if path is None else Alias(spec.name, path)
+        if path is None:
+            return TensorFlow(spec.name)
+        return (CalledAlias if path in modules.CALLED else Alias)(spec.name, path)
 
     def exec_module(self, module):
         if isinstance(module, Alias):

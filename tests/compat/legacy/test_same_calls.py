@@ -10,11 +10,33 @@ import kshim
 from kshim import backend as K
 from kshim import callbacks, constraints, initializers, layers, optimizers, regularizers
 from kshim.core import names
-from kshim.layers import Dense, Input
+from kshim.layers import (
+    GRU,
+    LSTM,
+    BatchNormalization,
+    Conv1D,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    Deconvolution2D,
+    Dense,
+    Embedding,
+    Input,
+    LocallyConnected1D,
+    LocallyConnected2D,
+    SeparableConv2D,
+    SimpleRNN,
+)
 
 ANY = ("0.3.3", "1.2.2", "2.0.8", "2.2.4", "2.3.1", "tf.keras", "3")
 OLD, KERAS_1, KERAS_2 = ("0.3.3", "1.2.2"), ("1.2.2",), ("2.0.8", "2.2.4", "2.3.1")
 L2 = {"class_name": "L2", "config": {"l2": 0.1}}
+TO_TF = (*OLD, *KERAS_2, "tf.keras")
+REGULARIZED = {"W_regularizer": L2, "b_regularizer": L2, "W_constraint": "maxnorm", "b_constraint": "nonneg"}
+REGULARIZED_TODAY = {"kernel_regularizer": L2, "bias_regularizer": L2, "kernel_constraint": "max_norm",
+                     "bias_constraint": "non_neg"}  # fmt: skip
+LAST, FIRST = {"data_format": "channels_last"}, {"data_format": "channels_first"}
 
 
 def call(*args, **kwargs):
@@ -51,6 +73,124 @@ SAME = [
     (layers.InputLayer, KERAS_2, call((3,), 2, None, "int32", name="i"), call((3,), 2, dtype="int32", name="i")),
     (layers.InputLayer, ("tf.keras",), call((3,), 2, "int32", None, False, "i"),
      call((3,), 2, dtype="int32", name="i")),
+    # -- layers of images and sequences
+    (Conv1D, ANY, call(nb_filter=2, filter_length=3, border_mode="same", subsample_length=2, init="normal"),
+     call(2, 3, padding="same", strides=2, kernel_initializer="random_normal")),
+    (Conv1D, OLD, call(2, 3, "normal", "relu", None, "same", 2, **REGULARIZED),
+     call(filters=2, kernel_size=3, kernel_initializer="random_normal", activation="relu", padding="same", strides=2,
+          **REGULARIZED_TODAY)),
+    (Conv1D, ANY, call(2, 3, atrous_rate=2, init="normal"),
+     call(2, 3, dilation_rate=2, kernel_initializer="random_normal")),
+    (Conv1D, ("0.3.3",), call(2, 3), call(filters=2, kernel_size=3, kernel_initializer="random_uniform")),
+    (Conv1D, ANY[1:], call(2, 3), call(filters=2, kernel_size=3, kernel_initializer="glorot_uniform")),
+    (Conv2D, (*OLD, *KERAS_2), call(2, 3, 4, **LAST), call(filters=2, kernel_size=(3, 4), **LAST)),
+    (Conv2D, ("tf.keras", "3"), call(2, 3, 4), call(filters=2, kernel_size=3, strides=4)),
+    (Conv2D, ANY, call(nb_filter=2, nb_row=3, nb_col=4, border_mode="same", subsample=(2, 1), dim_ordering="tf"),
+     call(filters=2, kernel_size=(3, 4), padding="same", strides=(2, 1), **LAST)),
+    (Conv2D, ANY, call(2, nb_row=3, nb_col=4, dim_ordering="th", bias=False, **REGULARIZED),
+     call(filters=2, kernel_size=(3, 4), use_bias=False, **FIRST, **REGULARIZED_TODAY)),
+    (Conv2D, OLD, call(2, 3, 4, "normal", "relu", None, "same", (2, 1), "tf"),
+     call(filters=2, kernel_size=(3, 4), kernel_initializer="random_normal", activation="relu", padding="same",
+          strides=(2, 1), **LAST)),
+    (Conv2D, KERAS_2, call(2, (3, 4), strides=2), call(filters=2, kernel_size=(3, 4), strides=2)),
+    (Conv2D, ("0.3.3",), call(2, 3, 4), call(filters=2, kernel_size=(3, 4), **FIRST)),
+    (Conv2D, ANY[1:], call(nb_filter=2, kernel_size=(3, 4), dim_ordering="default"),
+     call(filters=2, kernel_size=(3, 4), **LAST)),
+    (Conv3D, (*OLD, *KERAS_2), call(2, 3, 4, 5, **LAST), call(filters=2, kernel_size=(3, 4, 5), **LAST)),
+    (Conv3D, ANY, call(nb_filter=2, kernel_dim1=3, kernel_dim2=4, kernel_dim3=5, dim_ordering="th"),
+     call(filters=2, kernel_size=(3, 4, 5), **FIRST)),
+    (Conv2DTranspose, ANY, call(nb_filter=2, nb_row=3, nb_col=4, subsample=2, border_mode="same", dim_ordering="tf"),
+     call(filters=2, kernel_size=(3, 4), strides=2, padding="same", **LAST)),
+    (Conv2DTranspose, KERAS_2, call(2, 3, 4), call(filters=2, kernel_size=(3, 4))),
+    (Deconvolution2D, OLD, call(2, 3, 4, (None, 7, 7, 2), dim_ordering="tf"),
+     call(filters=2, kernel_size=(3, 4), output_shape=(None, 7, 7, 2), **LAST)),
+    (Conv3DTranspose, (*KERAS_2, "tf.keras"), call(2, 3, 2, "valid", 1, "channels_first"),
+     call(filters=2, kernel_size=3, strides=2, output_padding=1, **FIRST)),
+    (Conv3DTranspose, ("3",), call(2, 3, 2, "valid", "channels_first", 1),
+     call(filters=2, kernel_size=3, strides=2, output_padding=1, **FIRST)),
+    (SeparableConv2D, ANY, call(nb_filter=2, nb_row=3, nb_col=4, init="normal", b_regularizer=L2, dim_ordering="tf"),
+     call(filters=2, kernel_size=(3, 4), depthwise_initializer="random_normal", pointwise_initializer="random_normal",
+          bias_regularizer=L2, **LAST)),
+    (SeparableConv2D, OLD, call(2, 3, 4, "normal", "relu", None, "same", (2, 2), 2),
+     call(filters=2, kernel_size=(3, 4), depthwise_initializer="random_normal", pointwise_initializer="random_normal",
+          activation="relu", padding="same", strides=(2, 2), depth_multiplier=2)),
+    (layers.SeparableConv1D, ANY, call(2, 3, data_format="channels_last"), call(2, 3)),
+    (layers.DepthwiseConv2D, ("2.2.4", "2.3.1"), call((3, 4), (1, 1), "same", 2),
+     call(kernel_size=(3, 4), padding="same", depth_multiplier=2)),
+    (LocallyConnected1D, ANY, call(nb_filter=2, filter_length=3, subsample_length=2, **REGULARIZED),
+     call(2, 3, strides=2, **REGULARIZED_TODAY)),
+    (LocallyConnected2D, (*OLD, *KERAS_2), call(2, 3, 4), call(filters=2, kernel_size=(3, 4))),
+    (LocallyConnected2D, ANY, call(nb_filter=2, nb_row=3, nb_col=4, dim_ordering="th"),
+     call(filters=2, kernel_size=(3, 4), **FIRST)),
+    *[(getattr(layers, f"{kind}Pooling1D"), ANY, call(pool_length=3, stride=2, border_mode="same"),
+       call(3, 2, padding="same")) for kind in ("Max", "Average")],
+    *[(getattr(layers, f"{kind}Pooling{rank}D"), ANY, call(pool_size=2, border_mode="same", dim_ordering="th"),
+       call(2, padding="same", **FIRST)) for kind in ("Max", "Average") for rank in (2, 3)],
+    *[(getattr(layers, f"AveragePooling{rank}D"), TO_TF, call(), call(pool_size=2)) for rank in (1, 2, 3)],
+    (layers.MaxPooling2D, ANY, call(poolsize=(2, 2), ignore_border=True, **LAST), call((2, 2), **LAST)),
+    (layers.MaxPooling2D, ("0.3.3",), call((2, 3)), call(pool_size=(2, 3), **FIRST)),
+    *[(getattr(layers, f"Global{kind}Pooling{rank}D"), ANY, call(dim_ordering="th"), call(**FIRST))
+      for kind in ("Max", "Average") for rank in (2, 3)],
+    (layers.UpSampling1D, ANY, call(length=3), call(3)),
+    *[(getattr(layers, name), ANY, call(dim_ordering="th"), call(**FIRST))
+      for name in ("UpSampling2D", "UpSampling3D", "Cropping2D", "Cropping3D", "ZeroPadding2D", "ZeroPadding3D")],
+    (layers.ZeroPadding1D, ANY, call({"left_pad": 1, "right_pad": 2}), call((1, 2))),
+    (layers.ZeroPadding2D, ANY, call((1, 2, 3, 4)), call(((1, 2), (3, 4)))),
+    (layers.ZeroPadding2D, ANY, call({"left_pad": 1}), call(((0, 0), (1, 0)))),
+    (layers.ZeroPadding2D, ANY, call(pad=(1, 2)), call((1, 2))),
+    # -- embeddings, activations, noise, normalization
+    (Embedding, ANY, call(5, 3, init="normal", W_regularizer=L2, W_constraint="nonneg", input_length=4),
+     call(5, 3, embeddings_initializer="random_normal", embeddings_regularizer=L2, embeddings_constraint="non_neg",
+          input_shape=(4,))),
+    (Embedding, OLD, call(5, 3, "normal", 4, None, None, None, True),
+     call(5, 3, embeddings_initializer="random_normal", mask_zero=True, input_shape=(4,))),
+    (Embedding, (*KERAS_2, "tf.keras"), call(5, 3, "normal", None, None, None, True, 4),
+     call(5, 3, embeddings_initializer="random_normal", mask_zero=True, input_shape=(4,))),
+    (layers.LeakyReLU, ANY, call(alpha=0.2), call(0.2)),
+    (layers.PReLU, ANY, call(init="one"), call(alpha_initializer="ones")),
+    (layers.PReLU, OLD, call("one", None, [1]), call(alpha_initializer="ones", shared_axes=[1])),
+    (layers.GaussianNoise, ANY, call(sigma=0.5), call(0.5)),
+    (layers.GaussianDropout, ANY, call(p=0.5), call(0.5)),
+    (layers.AlphaDropout, ANY, call(p=0.5), call(0.5)),
+    (layers.SpatialDropout1D, ANY, call(p=0.5), call(0.5)),
+    (layers.SpatialDropout2D, ANY, call(p=0.5, dim_ordering="th"), call(0.5, "channels_first")),
+    (layers.SpatialDropout3D, ANY, call(p=0.5, dim_ordering="tf"), call(0.5, "channels_last")),
+    (BatchNormalization, ANY, call(beta_init="one", gamma_init="zero", mode=0),
+     call(beta_initializer="ones", gamma_initializer="zeros")),
+    (BatchNormalization, OLD, call(1e-2, 0, 1, 0.5), call(epsilon=1e-2, axis=1, momentum=0.5)),
+    (BatchNormalization, ("0.3.3",), call(), call(epsilon=1e-6, momentum=0.9)),
+    (BatchNormalization, ANY[1:], call(), call(epsilon=1e-3, momentum=0.99)),
+    # -- recurrent
+    *[(cls, ANY, call(output_dim=3, init="normal", inner_init="zero", W_regularizer=L2, U_regularizer=L2,
+                      b_regularizer=L2, dropout_W=0.1, dropout_U=0.2, consume_less="mem", truncate_gradient=-1),
+       call(3, kernel_initializer="random_normal", recurrent_initializer="zeros", kernel_regularizer=L2,
+            recurrent_regularizer=L2, bias_regularizer=L2, dropout=0.1, recurrent_dropout=0.2))
+      for cls in (SimpleRNN, LSTM, GRU)],
+    (LSTM, ANY, call(3, inner_activation="tanh", forget_bias_init="zero", input_dim=2, input_length=4),
+     call(3, recurrent_activation="tanh", unit_forget_bias=False, input_shape=(4, 2))),
+    (LSTM, OLD, call(3, "normal", "zero", "zero", "relu", "sigmoid", L2, None, None, 0.1, 0.2),
+     call(units=3, kernel_initializer="random_normal", recurrent_initializer="zeros", unit_forget_bias=False,
+          activation="relu", recurrent_activation="sigmoid", kernel_regularizer=L2, dropout=0.1,
+          recurrent_dropout=0.2)),
+    (GRU, OLD, call(3, "normal", "zero", "relu", "sigmoid"),
+     call(units=3, kernel_initializer="random_normal", recurrent_initializer="zeros", activation="relu",
+          recurrent_activation="sigmoid")),
+    (SimpleRNN, OLD, call(3, "normal", "zero", "relu"),
+     call(units=3, kernel_initializer="random_normal", recurrent_initializer="zeros", activation="relu")),
+    *[(cls, (*OLD, "2.0.8", "2.2.4"), call(3), call(units=3, recurrent_activation="hard_sigmoid"))
+      for cls in (LSTM, GRU, layers.LSTMCell, layers.GRUCell)],
+    *[(cls, ("2.3.1", "tf.keras", "3"), call(3), call(units=3, recurrent_activation="sigmoid"))
+      for cls in (LSTM, GRU, layers.LSTMCell, layers.GRUCell)],
+    *[(cls, (*OLD, *KERAS_2), call(3), call(units=3, reset_after=False)) for cls in (GRU, layers.GRUCell)],
+    *[(cls, ("tf.keras", "3"), call(3), call(units=3, reset_after=True)) for cls in (GRU, layers.GRUCell)],
+    *[(layers.ConvLSTM2D, ANY, call(nb_filter=2, nb_row=3, nb_col=4, inner_activation="tanh", border_mode="same",
+                                    inner_init="zero", forget_bias_init="one", dim_ordering="tf"),
+       call(filters=2, kernel_size=(3, 4), recurrent_activation="tanh", padding="same",
+            recurrent_initializer="zeros", unit_forget_bias=True, **LAST))],
+    *[(getattr(layers, f"ConvLSTM{rank}D"), TO_TF, call(filters=2, kernel_size=3),
+       call(filters=2, kernel_size=3, recurrent_activation="hard_sigmoid")) for rank in (1, 2, 3)],
+    (layers.Highway, ("0.3.3",), call("normal", -1, "relu", name="h"),
+     call(init="normal", activation="relu", transform_bias=-1, name="h")),
     (optimizers.SGD, ANY, call(lr=0.5), call(0.5)),
     (optimizers.Adam, ANY, call(lr=0.5, decay=0.0), call(0.5)),
     (optimizers.Adam, ANY, call(epsilon=None), call(epsilon=1e-7)),
@@ -112,7 +252,8 @@ def test_every_class_with_rows_has_a_case():
     from kshim.legacy import arguments
 
     tested = {c.__name__ for c, *_ in SAME} | {
-        "Layer", "Optimizer", "Model", "Lambda", "EarlyStopping", "ModelCheckpoint", "LambdaCallback", "ProgbarLogger",
+        "Layer", "Optimizer", "Model", "Lambda", "RNN", "EarlyStopping", "ModelCheckpoint", "LambdaCallback",
+        "ProgbarLogger",
     }  # fmt: skip
     keys = {key.split(".")[1] for key in arguments.ROWS if key.count(".") == 1 and key not in arguments.FUNCTIONS}
     assert keys <= tested
@@ -144,6 +285,9 @@ def test_the_warning_points_at_the_call():
         (lambda: Dense(3, input_dim=3, input_length=4, input_shape=(4, 3)),
          "got both `input_dim` and `input_length`, older names, and `input_shape`"),
         (lambda: Dense(3, batch_input_shape=(2, 3), batch_shape=(2, 3)), "got both `batch_input_shape`"),
+        (lambda: SeparableConv2D(2, 3, init="zero", pointwise_initializer="ones"),
+         "got both `init`, an older name, and `pointwise_initializer`, which takes its value today"),
+        (lambda: Conv2D(2, 3, nb_row=3, nb_col=3), "got both `nb_row` and `nb_col`, older names, and `kernel_size`"),
     ],
 )  # fmt: skip
 def test_both_names(make, message):
@@ -154,6 +298,21 @@ def test_both_names(make, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: BatchNormalization(mode=1), r"has no `mode`\. Received: mode=1\. Mode 1 normalized each sample: take"),
+        (lambda: Embedding(3, 2, dropout=0.5), r"has no `dropout`\. Received: dropout=0\.5\. It dropped whole words"),
+        (lambda: Embedding(3, 2, sparse=True), r"has no `sparse`\. Received: sparse=True\. kshim's gradient"),
+        (lambda: LSTM(3, time_major=True), r"has no `time_major`\. Received: time_major=True\. Put Permute"),
+        (lambda: LSTM(3, truncate_gradient=5), r"has no `truncate_gradient`\. Received: truncate_gradient=5"),
+        (
+            lambda: LSTM(3, forget_bias_init="normal"),
+            "gate's bias to begin at zero or one. Received: forget_bias_init=",
+        ),
+        (
+            lambda: layers.MaxPooling2D(2, ignore_border=False),
+            r"has no `ignore_border`\. Received: ignore_border=False",
+        ),
+        (lambda: BatchNormalization(virtual_batch_size=4), r"has no `virtual_batch_size`\. .* Split the batch"),
+        (lambda: BatchNormalization(adjustment=abs), r"has no `adjustment`\. .* Scale and shift"),
         (lambda: Dense(3, input_dtype="int32"), r"has no `input_dtype`. Received: input_dtype='int32'. Put an Input"),
         (
             lambda: callbacks.ModelCheckpoint("a.weights.h5", period=5),

@@ -1,7 +1,8 @@
 """Write what an old Keras computes to one .npz: ``python make_goldens.py OUTPUT.npz``.
 
-Runs unchanged inside Keras 1.2.2 and 2.3.1 (README.md has the environments and the key layout). Inputs and
-weights are counting numbers, never random, so that a transposed kernel cannot agree by luck.
+Runs unchanged inside Keras 1.2.2 and 2.3.1 (README.md has the environments and the key layout); the layers that
+differ between the two stand in ``layer_rows.py``. Inputs and weights are counting numbers, never random, so that a
+transposed kernel cannot agree by luck.
 """
 
 import contextlib
@@ -17,12 +18,14 @@ from unittest import mock
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import keras
+import layer_rows
 import numpy as np
 import tensorflow
 from keras import activations, constraints, layers, metrics, optimizers, regularizers
 from keras import backend as K
 from keras.layers import Activation, Dense, Dropout, Flatten, Input, Lambda, Masking, Permute, RepeatVector, Reshape
 from keras.models import Model, Sequential
+from layer_rows import counting, with_empty_steps
 
 KERAS_1 = keras.__version__.startswith("1.")
 if KERAS_1:
@@ -45,12 +48,6 @@ MODES_IN_KERAS_1 = {"Add": "sum", "Multiply": "mul", "Average": "ave", "Maximum"
 def spelled(**arguments):
     """Keras 2 keyword arguments under the names of the Keras that runs."""
     return {NAMES_IN_KERAS_1.get(key, key) if KERAS_1 else key: value for key, value in arguments.items()}
-
-
-def counting(shape, scale=1):
-    """``scale * (0 .. n-1, minus n/2) / n`` in C order: evenly spaced in [-scale/2, scale/2)."""
-    n = int(np.prod(shape))
-    return (scale * (np.arange(n) - n / 2) / n).reshape(shape).astype("float32")
 
 
 def text(value):
@@ -77,6 +74,7 @@ class Row(NamedTuple):
     name: str
     make: Callable
     inputs: List[np.ndarray]
+    weights: Callable = layer_rows.weights
 
 
 def merge(name):
@@ -105,13 +103,6 @@ def two_in_two_out():
     both = Dense(name="both", **spelled(units=3))(merge("Concatenate")([a, b]))
     single = Dense(activation="sigmoid", name="single", **spelled(units=2))(b)
     return Model(**spelled(inputs=[first, second], outputs=[both, single]))
-
-
-def with_empty_steps(x):
-    """`x` of shape (batch, time, features) with step 1 of row 0 and the last step of row 1 all zero."""
-    x = x.copy()
-    x[0, 1] = x[1, -1] = 0
-    return x
 
 
 MATRIX, SEQUENCE, IMAGE = counting((3, 5)), counting((3, 4, 5)), counting((2, 3, 4, 5))
@@ -159,24 +150,33 @@ LAYERS += [
     )
     for name, n in MERGES
 ]
+LAYERS += [
+    Row(name, make, inputs, layer_rows.positive if name in layer_rows.NORMALIZED else layer_rows.weights)
+    for name, (make, inputs) in sorted(layer_rows.rows(keras, keras.__version__).items())
+]
 
 
 def layer_row(row):
-    """Output at inference, its gradients for a fixed cotangent, and the config."""
+    """Output at inference, its gradients for a fixed cotangent, the config; of normalizations a step of training."""
     K.clear_session()
     layer = row.make()
     inputs = [Input(shape=x.shape[1:]) for x in row.inputs]
     outputs = as_list(layer(unwrapped(inputs)))
-    weights = [counting(w.shape) for w in layer.get_weights()]
+    weights = row.weights(layer.get_weights())
     layer.set_weights(weights)
 
-    def run(tensors):
-        return K.function(inputs + [K.learning_phase()], tensors)(row.inputs + [0])
+    def run(tensors, phase=0, updates=()):
+        return K.function(inputs + [K.learning_phase()], tensors, list(updates))(row.inputs + [phase])
 
     values = run(outputs)
     cotangents = [1 + counting(value.shape) for value in values]
     total = sum(K.sum(y * cotangent) for y, cotangent in zip(outputs, cotangents))
-    gradients = run(K.gradients(total, inputs + layer.trainable_weights))
+    leaves = inputs + layer.trainable_weights
+    found = [
+        K.zeros_like(leaf) if gradient is None else tensorflow.convert_to_tensor(gradient)
+        for leaf, gradient in zip(leaves, K.gradients(total, leaves))
+    ]
+    gradients = run(found)
     parts = {
         "input": row.inputs,
         "weight": weights,
@@ -187,12 +187,14 @@ def layer_row(row):
     }
     if isinstance(layer, Masking):
         parts["mask"] = run([layer.compute_mask(inputs[0], None)])
+    if row.weights is layer_rows.positive:
+        parts["trained_output"] = run(outputs, 1, layer.updates)
+        parts["trained_weight"] = layer.get_weights()
     out = {"{}/{}".format(part, i): array for part, arrays in parts.items() for i, array in enumerate(arrays)}
-
     config = layer.get_config()
     if isinstance(layer, Lambda):
         del config["function"]  # marshalled byte code: differs with the Python
-    out["config"] = text(config)
+    out["config"] = text("" if "marshalled" in str(config) or callable(getattr(layer, "mode", None)) else config)
     return out
 
 

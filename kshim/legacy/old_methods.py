@@ -1,0 +1,128 @@
+"""Methods and properties that layers, regularizers and constraints had in Keras 1 and 2; ``names`` attaches them."""
+
+from kshim import regularizers
+from kshim.core import tree
+from kshim.core.variable import Variable
+from kshim.layers import Layer
+
+
+class Found:
+    """A property that an attribute of the object's own goes before: layers keep arguments called ``output_shape``."""
+
+    def __init__(self, get):
+        self.get, self.__doc__ = get, get.__doc__
+
+    def __get__(self, owner, cls=None):
+        return self if owner is None else self.get(owner)
+
+
+def _shapes(tensors):
+    """The shape of a tensor, or a list of those of several."""
+    found = [tuple(t.shape) for t in tree.flatten(tensors)]
+    return found[0] if len(found) == 1 else found
+
+
+def input_shape(layer):
+    """Shape of what the layer was first called on, with the batch axis; a list for several tensors."""
+    if not layer._inbound_nodes and layer._build_shape is not None:
+        return layer._build_shape
+    return _shapes(layer.get_input_at(0))
+
+
+def output_shape(layer):
+    """Shape of what the layer's first call gave, with the batch axis; a list for several tensors."""
+    if not layer._inbound_nodes and layer._build_shape is not None:
+        return layer.compute_output_shape(layer._build_shape)
+    return _shapes(layer.get_output_at(0))
+
+
+def get_input_shape_at(layer, node_index):
+    """Shape of what the symbolic call number ``node_index`` was on."""
+    return _shapes(layer.get_input_at(node_index))
+
+
+def get_output_shape_at(layer, node_index):
+    """Shape of what the symbolic call number ``node_index`` gave."""
+    return _shapes(layer.get_output_at(node_index))
+
+
+def get_output_shape_for(layer, input_shape):
+    """``compute_output_shape``, by its name in Keras 1."""
+    return layer.compute_output_shape(input_shape)
+
+
+def _forget(layer, attribute):
+    """A list or dict set to an attribute is tracked; this one is not kept."""
+    if attribute in layer._tracked_names:
+        layer._tracked_names.remove(attribute)
+
+
+def _own(layer, attribute, weights, trainable):
+    """Make ``weights`` the layer's own trainable (or other) ones, in their order."""
+    _forget(layer, attribute)
+    weights = [w for w in weights if isinstance(w, Variable)]
+    below = {id(w) for child in layer.modules() if child is not layer for w in [*child.parameters(), *child.buffers()]}
+    known = {id(w): name for group in (layer._parameters, layer._buffers) for name, w in group.items() if w is not None}
+    for weight in weights:
+        if id(weight) in below:
+            continue
+        name = known.get(id(weight), weight.name)
+        if name.startswith(f"{attribute}_"):
+            layer._parameters.pop(name, None), layer._buffers.pop(name, None)
+            known.pop(id(weight))
+            name = weight.name
+        while id(weight) not in known and (name in layer._parameters or name in layer._buffers):
+            name += "_"
+        layer._parameters.pop(name, None)
+        layer._buffers.pop(name, None)
+        weight.wants_gradient = trainable
+        weight.requires_grad_(trainable and layer.trainable)
+        (layer._parameters if trainable else layer._buffers)[name] = weight
+
+
+def set_trainable_weights(layer, weights):
+    """``self.trainable_weights = [W, b]``, as Keras 1's layers said which of their variables are weights."""
+    _own(layer, "trainable_weights", weights, trainable=True)
+
+
+def set_non_trainable_weights(layer, weights):
+    """``self.non_trainable_weights = [mean]``: these take no gradient."""
+    _own(layer, "non_trainable_weights", weights, trainable=False)
+
+
+def get_constraints(layer):
+    """Keras 1's dict of the weights' constraints."""
+    kept = vars(layer).get("constraints")
+    return {w: w.constraint for w in layer.weights if getattr(w, "constraint", None)} if kept is None else kept
+
+
+def set_constraints(layer, constraints):
+    """``self.constraints = {self.W: maxnorm(2)}``; anything but such a dict is a plain attribute."""
+    if isinstance(constraints, dict) and constraints and all(isinstance(w, Variable) for w in constraints):
+        _forget(layer, "constraints")
+        for weight, constraint in constraints.items():
+            weight.constraint = constraint
+    else:
+        vars(layer)["constraints"] = constraints
+
+
+def set_param(regularizer, weight):
+    """Keras 1.0's way to say which weight a regularizer is for."""
+    weight.regularizer = regularizer
+
+
+def set_layer(regularizer, layer):
+    """Keras 1.0's way to say whose output a regularizer is for."""
+    layer.activity_regularizer = regularizer
+
+
+def attach():
+    """Write them into today's classes."""
+    for method in (get_input_shape_at, get_output_shape_at, get_output_shape_for):
+        setattr(Layer, method.__name__, method)
+    Layer.input_shape, Layer.output_shape = Found(input_shape), Found(output_shape)
+    trainable, others = set_trainable_weights, set_non_trainable_weights
+    Layer.trainable_weights = Layer.trainable_weights.setter(trainable)
+    Layer.non_trainable_weights = Layer.non_trainable_weights.setter(others)
+    Layer.constraints = property(get_constraints, set_constraints)
+    regularizers.Regularizer.set_param, regularizers.Regularizer.set_layer = set_param, set_layer
