@@ -61,7 +61,7 @@ def variable(value, dtype=None, name=None, constraint=None):
     """A ``Variable`` with ``value``; ``constraint`` is applied to it after each update."""
     if isinstance(value, KerasTensor):
         raise TypeError(f"K.variable: expected a value. Received: {value}, which is symbolic.")
-    tensor = torch.as_tensor(arrays.to_numpy(value), dtype=_float_or(dtype, value))
+    tensor = torch.as_tensor(arrays.to_numpy(value), dtype=dtypes.to_torch(dtype or settings.floatx()))
     made = Variable(tensor.detach().clone(), name=name or names.unique("variable"))
     made.constraint = constraints.get(constraint)
     return made

@@ -7,6 +7,8 @@ A check takes ``(owner, name, value)`` and returns the value to keep: ``owner`` 
 import difflib
 import operator
 
+from kshim.core import settings
+
 
 def describe(owner):
     """``Dense 'dense_1'``, or the class name alone where there is no name."""
@@ -56,6 +58,37 @@ def int_tuple(owner, name, value):
     if not isinstance(values, (list, tuple)) or any(as_int(v) is None for v in values):
         fail(owner, f"`{name}` to be a tuple of ints", f"{name}={value!r}")
     return tuple(as_int(v) for v in values)
+
+
+def ntuple(rank, low=1):
+    """The check for ``rank`` ints of at least ``low``: kept as a tuple; one int means each of them."""
+    size = f"an int or a tuple of {rank} ints" if rank > 1 else "an int or a tuple of one"
+
+    def check(owner, name, value):
+        values = (value,) * rank if as_int(value) is not None else value
+        numbers = [as_int(v) for v in values] if isinstance(values, (list, tuple)) else []
+        if len(numbers) != rank or any(n is None or n < low for n in numbers):
+            fail(owner, f"`{name}` to be {size}, each at least {low}", f"{name}={value!r}")
+        return tuple(numbers)
+
+    return check
+
+
+def one_of(*values):
+    """The check for one of the strings (or other constants) ``values``."""
+
+    def check(owner, name, value):
+        if value not in values:
+            fail(owner, f"`{name}` to be one of {values}", f"{name}={value!r}", nearest(value, values).strip())
+        return value
+
+    return check
+
+
+def data_format(owner, name, value):
+    """``channels_last`` or ``channels_first``; None means ``image_data_format()``."""
+    value = settings.image_data_format() if value is None else str(value).lower()
+    return one_of(*settings.DATA_FORMATS)(owner, name, value)
 
 
 def boolean(owner, name, value):

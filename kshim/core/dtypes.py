@@ -18,6 +18,8 @@ ALIASES = {"float": "float32", "double": "float64", "half": "float16", "int": "i
 def name_of(dtype):
     """Keras' name of ``dtype``: a name, torch dtype, numpy dtype or scalar type; None means ``floatx()``.
 
+    ``"string"`` is a name, too, though no torch dtype.
+
     Raises: ValueError for anything else.
     """
     if dtype is None:
@@ -28,14 +30,19 @@ def name_of(dtype):
         return settings.floatx()
     name = dtype if isinstance(dtype, str) else _numpy_name(dtype)
     name = ALIASES.get(name, name)
-    if name not in TORCH:
+    if name not in TORCH and name != "string":
         raise ValueError(f"Unknown dtype. Expected one of {sorted(TORCH)}. Received: dtype={dtype!r}")
     return name
 
 
 def to_torch(dtype):
-    """The torch dtype that ``name_of(dtype)`` names."""
-    return dtype if isinstance(dtype, torch.dtype) else TORCH[name_of(dtype)]
+    """The torch dtype that ``name_of(dtype)`` names; ValueError for strings, of which torch has no tensors."""
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    name = name_of(dtype)
+    if name == "string":
+        raise ValueError("torch has no tensors of strings. Expected a dtype of numbers. Received: dtype='string'.")
+    return TORCH[name]
 
 
 def _numpy_name(dtype):

@@ -129,7 +129,8 @@ class Registry:
         if not inspect.isclass(found):
             return found
         inner = inner if isinstance(inner, dict) else {}
-        return found.from_config(inner) if hasattr(found, "from_config") else found(**inner)
+        with custom_object_scope(custom_objects or {}):  # what is inside may be the user's too
+            return found.from_config(inner) if hasattr(found, "from_config") else found(**inner)
 
     def serialize(self, obj):
         """The config that ``from_config`` reads back."""

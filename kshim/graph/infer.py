@@ -76,6 +76,8 @@ def _run(function, args, kwargs, size):
     def empty(leaf):
         if not keras_tensor.is_symbolic(leaf):
             return leaf
+        if leaf._dtype == "string":
+            raise CannotInferError(f"Expected numbers. Received: {leaf}, which holds strings: StringLookup takes them.")
         return torch.empty(keras_tensor.concrete(leaf._shape, size), dtype=dtypes.TORCH[leaf._dtype], device="meta")
 
     token = running.set(True)

@@ -46,7 +46,9 @@ class Layer(configurable.Configurable, torch.nn.Module):
     """
 
     supports_masking = False
+    takes_strings = False  # whether arrays of texts reach ``call`` as they are: torch has no tensors of them
     _call_parameters: tuple[str, ...] = ("args", "kwargs")  # of `call`, set for each subclass
+    _trains_at_first = False  # whether `call` says training=True: then the layer begins in that mode, as in Keras
 
     def __new__(cls, *args, **kwargs):
         # Keras 1 and 2 scripts set attributes, sub-layers too, before super().__init__(): so torch's part is
@@ -54,9 +56,9 @@ class Layer(configurable.Configurable, torch.nn.Module):
         self = super().__new__(cls)
         torch.nn.Module.__init__(self)
         self.__dict__.update(
-            training=False, built=False, input_spec=None, _trainable=True, _inbound_nodes=[], _added_losses=[],
-            _losses_of_call=0, _initial_weights=None, _batch_shape=None, _name=None, _tracked_names=[],
-            _build_shape=None,
+            training=cls._trains_at_first, built=False, input_spec=None, _trainable=True, _inbound_nodes=[],
+            _added_losses=[], _losses_of_call=0, _initial_weights=None, _batch_shape=None, _name=None,
+            _tracked_names=[], _build_shape=None,
         )  # fmt: skip
         return self
 
@@ -87,6 +89,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         cls._call_parameters = calling.parameters(cls.call)
+        cls._trains_at_first = calling.default(cls.call, "training") is True
         if "build" in vars(cls) and not hasattr(cls.build, "marks_built"):
             cls.build = _marking_built(cls.build)
 
@@ -159,7 +162,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
     @configurable.translated
     def add_weight(self, shape=None, initializer=None, dtype=None, trainable=True, autocast=True, regularizer=None,
-                   constraint=None, aggregation="none", name=None):  # fmt: skip
+                   constraint=None, aggregation="none", name=None, memory=None):  # fmt: skip
         """Make a weight and register it.
 
         Args:
@@ -171,6 +174,8 @@ class Layer(configurable.Configurable, torch.nn.Module):
             regularizer, constraint: name, config or callable.
             aggregation: how replicas would be joined, one of none, mean, sum, only_first_replica.
             name: the weight's name.
+            memory: the axes from the slowest to the fastest in memory, as the torch call wants them; None means in
+                their own order.
 
         Returns: the ``Variable``.
 
@@ -194,6 +199,9 @@ class Layer(configurable.Configurable, torch.nn.Module):
                     f"{checks.describe(self)}: can't make the weight {name!r}: expected a value of shape {shape}. "
                     f"Received: {error}"
                 ) from error
+            if memory is not None:
+                back = sorted(range(len(memory)), key=memory.__getitem__)
+                value = value.permute(memory).contiguous().permute(back)
             variable = Variable(value.to(self.device), trainable=bool(trainable), name=name or "variable")
         variable.wants_gradient = bool(trainable)
         variable._path = f"{self.name}/{variable.name}"
@@ -207,10 +215,10 @@ class Layer(configurable.Configurable, torch.nn.Module):
         self._register_variable(attribute, variable)
         return variable
 
-    def weight(self, name, shape, trainable=True):
+    def weight(self, name, shape, trainable=True, memory=None):
         """``add_weight`` with the layer's ``<name>_initializer``, ``_regularizer`` and ``_constraint``."""
         return self.add_weight(
-            shape, getattr(self, f"{name}_initializer"), trainable=trainable, name=name,
+            shape, getattr(self, f"{name}_initializer"), trainable=trainable, name=name, memory=memory,
             regularizer=getattr(self, f"{name}_regularizer", None),
             constraint=getattr(self, f"{name}_constraint", None),
         )  # fmt: skip
@@ -464,7 +472,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
         target = dtypes.TORCH[self.compute_dtype]
 
         def tensor(leaf):
-            if isinstance(leaf, np.ndarray):
+            if isinstance(leaf, np.ndarray) and not (self.takes_strings and leaf.dtype.kind in "USOT"):
                 leaf = torch.as_tensor(leaf, device=self.device)
             if isinstance(leaf, torch.Tensor) and self.autocast and leaf.is_floating_point() and leaf.dtype != target:
                 mask = getattr(leaf, "_keras_mask", None)
@@ -491,6 +499,9 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
     def _after_build(self):
         self.built = True
+        if not self._trainable:  # what the layer is made of, built by itself, is trained no more than the layer
+            for parameter in self.parameters():
+                parameter.requires_grad_(False)
         if self._initial_weights is not None:
             weights, self.__dict__["_initial_weights"] = self._initial_weights, None
             self.set_weights(weights)
@@ -504,7 +515,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
     def _mode(self, kwargs):
         """An explicit ``training=`` holds for the call and everything below it; None means the module's own flag."""
         training = kwargs.pop("training", None)
-        if training is None or bool(training) == self.training:
+        if training is None or all(m.training == bool(training) for m in self.modules()):
             return contextlib.nullcontext()
         return calling.training_mode(self, bool(training))
 
@@ -574,14 +585,14 @@ class Layer(configurable.Configurable, torch.nn.Module):
         """``name``, ``trainable``, ``dtype`` and the constructor's arguments."""
         base = {"name": self.name, "trainable": self.trainable, "dtype": dtype_policies.serialize(self.dtype_policy)}
         own = super().get_config()
-        for name in _BASE_ARGUMENTS:
+        for name in set(_BASE_ARGUMENTS) - set(self._kept):  # Embedding has an `input_dim` of its own
             own.pop(name, None)
         if own.get("activity_regularizer") is None:
             own.pop("activity_regularizer", None)
         return {**base, **own}
 
     def _config_value(self, name):
-        return None if name in _BASE_ARGUMENTS else super()._config_value(name)
+        return None if name in _BASE_ARGUMENTS and name not in self._kept else super()._config_value(name)
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -637,7 +648,7 @@ def _marking_built(build):
 
 
 def _is_float(name):
-    return dtypes.TORCH[name].is_floating_point
+    return name in dtypes.TORCH and dtypes.TORCH[name].is_floating_point  # "string" is in no torch dtype
 
 
 def _one_or_list(items):

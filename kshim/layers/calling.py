@@ -55,6 +55,12 @@ def parameters(call):
     return tuple(list(inspect.signature(call).parameters)[1:])
 
 
+def default(call, name):
+    """The default of an argument of a class's ``call``; None without one."""
+    parameter = inspect.signature(call).parameters.get(name)
+    return None if parameter is None or parameter.default is parameter.empty else parameter.default
+
+
 def flags_by_name(names, args, kwargs):
     """``training`` and ``mask`` given by position, as keywords."""
     given = dict(zip(names, args, strict=False))

@@ -1,10 +1,17 @@
-"""Input, Dense, Activation, Dropout, Lambda, Masking."""
+"""Input, Dense, EinsumDense, Activation, Identity, Lambda, Masking, RandomFourierFeatures."""
 
+import copy
+import inspect
+import math
+import re
+
+import numpy as np
 import torch
 from torch.nn import functional as F
 
+from kshim import initializers
 from kshim.core import checks, dtypes
-from kshim.core.checks import fraction, positive_int
+from kshim.core.checks import positive_int
 from kshim.core.shapes import is_shape, map_shapes
 from kshim.graph import infer
 from kshim.graph.keras_tensor import KerasTensor
@@ -145,6 +152,95 @@ class Dense(Layer):
         return self.activation(outputs)
 
 
+class EinsumDense(Layer):
+    """A dense layer over any axes: ``activation(einsum(equation, inputs, kernel) + bias)``.
+
+    Args:
+        equation: ``"ab,bc->ac"``: a letter for each axis of the inputs, the kernel and the output. One ``...`` at the
+            begin or at the end of inputs and output stands for axes that are left alone.
+        output_shape: the output's sizes without the batch axis and those of ``...``; an int for one. None for an axis
+            of the inputs', whatever its size.
+        activation: name, callable, or None for the identity.
+        bias_axes: letters of the output's axes that the bias has; None for no bias.
+        kernel_initializer, kernel_regularizer, kernel_constraint: name, config or callable for ``kernel``.
+            The ``bias_`` arguments are the same for ``bias``.
+
+    Shapes:
+        as the equation says: ``EinsumDense("abc,cd->abd", (None, 4), bias_axes="d")`` is inputs ``(batch, b, c)`` ->
+        ``(batch, b, 4)``, kernel ``(c, 4)``, bias ``(4,)``.
+
+    Raises:
+        ValueError: the equation has another form or a letter without a size, ``output_shape`` or the inputs do not
+            fit it, or ``bias_axes`` has a letter that the output lacks.
+
+    Source: Keras 3 ``layers/core/einsum_dense.py``.
+    """
+
+    def __init__(self, equation, output_shape, activation=None, bias_axes=None,
+                 kernel_initializer="glorot_uniform", bias_initializer="zeros",
+                 kernel_regularizer=None, bias_regularizer=None, kernel_constraint=None, bias_constraint=None,
+                 **kwargs):  # fmt: skip
+        super().__init__(**kwargs)
+        output_shape = (output_shape,) if checks.as_int(output_shape) is not None else tuple(output_shape)
+        self.keep(locals())
+        self.partial_output_shape = output_shape
+
+    def build(self, input_shape):
+        shape, bias_shape, axes = self._weight_shapes(tuple(input_shape))
+        initializer = self.kernel_initializer
+        if getattr(initializer, "input_axes", 0) is None or getattr(initializer, "output_axes", 0) is None:
+            initializer = copy.copy(initializer)
+            initializer.input_axes, initializer.output_axes = axes
+        self.kernel = self.add_weight(
+            shape, initializer, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint, name="kernel"
+        )
+        self.bias = None if bias_shape is None else self.weight("bias", bias_shape)
+        self.input_spec = InputSpec(ndim=len(input_shape))
+
+    def _weight_shapes(self, input_shape):
+        """The kernel's shape, the bias' or None, and the kernel's (input axes, output axes)."""
+        form = re.fullmatch(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?", self.equation)
+        if form is None or form[1] != form[5] or form[3] != form[7] or (form[1] and form[3]):
+            checks.fail(
+                self, "an equation like 'ab,bc->ac', '...ab,bc->...ac' or 'ab...,bc->ac...'",
+                f"equation={self.equation!r}",
+            )  # fmt: skip
+        left, ins, right, kernel, _, outs, _ = form.groups()
+        rest = len(input_shape) - len(ins)  # axes that ... stands for
+        out_shape = self.output_shape if left and rest else (input_shape[0], *self.output_shape)
+        given = f"input_shape={input_shape}, output_shape={self.output_shape}, equation={self.equation!r}"
+        if rest < 0 or (rest and not left and not right) or len(out_shape) != len(outs):
+            checks.fail(self, "a size for each letter of the equation", given)
+        sizes = dict(zip(ins, input_shape[rest:] if left else input_shape, strict=False))
+        for letter, size in zip(outs, out_shape, strict=True):
+            if letter in ins and size not in (None, sizes[letter]):
+                checks.fail(self, f"axis {letter!r} of the output to be as long as the inputs'", given)
+            sizes[letter] = size or sizes.get(letter)
+        lacking = [c for c in outs if c not in ins + kernel] + [c for c in kernel if c not in ins + outs]
+        if lacking:
+            checks.fail(self, f"the letters {lacking} in the inputs, or in kernel and output", given)
+        axes = [i for i, c in enumerate(kernel) if c not in outs], [i for i, c in enumerate(kernel) if c in outs]
+        shape = tuple(sizes[letter] for letter in kernel)
+        if self.bias_axes is None:
+            return shape, None, axes
+        if not self.bias_axes or not set(self.bias_axes) <= set(outs):
+            checks.fail(self, f"`bias_axes` to be letters among {outs!r}", f"bias_axes={self.bias_axes!r}")
+        biased = outs[min(map(outs.index, self.bias_axes)) :]
+        bias = [sizes[letter] if letter in self.bias_axes else 1 for letter in biased]
+        return shape, tuple(bias + [1] * rest * bool(right)), axes
+
+    def call(self, inputs):
+        if not inputs.is_floating_point():
+            inputs = inputs.to(self.kernel.dtype)
+        outputs = torch.einsum(self.equation, inputs, self.kernel)
+        if self.bias is not None:
+            outputs = outputs + self.bias.to(outputs.dtype)
+        return self.activation(outputs)
+
+    def get_config(self):
+        return super().get_config() | {"activity_regularizer": self._config_value("activity_regularizer")}
+
+
 class Activation(Layer):
     """An activation as a layer.
 
@@ -168,49 +264,21 @@ class Activation(Layer):
         return self.activation(inputs)
 
 
-class Dropout(Layer):
-    """Sets a random share of the inputs to 0 while training and scales the others by ``1 / (1 - rate)``.
+class Identity(Layer):
+    """The inputs themselves.
 
-    Args:
-        rate: share that is dropped, in [0, 1].
-        noise_shape: shape of the mask, broadcast to the inputs'; None for an axis means the input's own size.
-        seed: an int makes the layer's own sequence of masks; None draws from torch's generator.
+    Shapes: any structure of any shapes -> the same.
 
-    Shapes: any -> the same.
-
-    Raises: ValueError if ``rate`` is not in [0, 1].
-
-    Source: Keras 3 ``layers/regularization/dropout.py``; Srivastava et al., 2014.
+    Source: Keras 3 ``layers/core/identity.py``.
     """
 
-    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
+    def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.keep(locals(), rate=fraction)
         self.supports_masking = True
         self.built = True
-        self._generator = None
 
     def call(self, inputs):
-        if not self.training or self.rate == 0:
-            return inputs
-        if self.noise_shape is None and self.seed is None:
-            return F.dropout(inputs, self.rate)
-        shape = inputs.shape
-        if self.noise_shape is not None:
-            shape = [size if want is None else want for want, size in zip(self.noise_shape, shape, strict=True)]
-        mask = torch.empty(shape, dtype=inputs.dtype, device=inputs.device)
-        mask.bernoulli_(1 - self.rate, generator=self._own_generator(inputs.device))
-        return inputs * mask / (1 - self.rate) if self.rate < 1 else inputs * 0
-
-    def _own_generator(self, device):
-        if self.seed is None or device.type == "meta":
-            return None
-        if self._generator is None or self._generator.device != device:
-            self._generator = torch.Generator(device).manual_seed(int(self.seed))
-        return self._generator
-
-    def __getstate__(self):
-        return super().__getstate__() | {"_generator": None}
+        return inputs
 
 
 class Lambda(Layer):
@@ -236,7 +304,10 @@ class Lambda(Layer):
         self.keep(locals())
         self.arguments = arguments or {}
         self.supports_masking = mask is not None
-        names = getattr(getattr(function, "__code__", None), "co_varnames", ())
+        try:
+            names = inspect.signature(function).parameters
+        except ValueError:  # some of torch's own functions do not tell theirs
+            names = {}
         self._takes = [name for name in ("mask", "training") if name in names]
 
     def call(self, inputs, mask=None, training=None):
@@ -291,7 +362,73 @@ class Masking(Layer):
         return torch.any(torch.ne(inputs, self.mask_value), -1)
 
     def call(self, inputs):
-        return inputs * torch.any(torch.ne(inputs, self.mask_value), -1, keepdim=True)
+        return torch.where(torch.any(torch.ne(inputs, self.mask_value), -1, keepdim=True), inputs, 0)
+
+
+class RandomFourierFeatures(Layer):
+    """Random features whose products come near a kernel: ``cos(inputs @ unscaled_kernel / scale + bias)``.
+
+    A linear model on top of them is about a kernel machine of that kernel.
+
+    Args:
+        output_dim: number of features, an int above 0.
+        kernel_initializer: ``"gaussian"``, ``"laplacian"``, or an initializer for ``unscaled_kernel``.
+        scale: the kernel's width, a number above 0; None means ``sqrt(input_dim / 2)`` for gaussian, else 1.
+        trainable: whether the scale is trained; kernel and bias never are.
+
+    Shapes:
+        inputs ``(batch, input_dim)`` -> ``(batch, output_dim)``; kernel_scale ``(1,)``,
+        unscaled_kernel ``(input_dim, output_dim)``, bias ``(output_dim,)``.
+
+    Raises: ValueError if an argument is none of these, or the input is no matrix of known width.
+
+    Source: tf.keras ``layers/kernelized.py`` (gone in Keras 3); Rahimi and Recht, 2007.
+    """
+
+    def __init__(self, output_dim, kernel_initializer="gaussian", scale=None, trainable=False, name=None, **kwargs):
+        super().__init__(trainable=trainable, name=name, **kwargs)
+        if isinstance(kernel_initializer, str) and kernel_initializer.lower() in ("gaussian", "laplacian"):
+            kernel_initializer = kernel_initializer.lower()
+        elif isinstance(kernel_initializer, str):
+            checks.fail(
+                self, "`kernel_initializer` to be 'gaussian', 'laplacian' or an initializer",
+                f"kernel_initializer={kernel_initializer!r}",
+            )  # fmt: skip
+        if scale is not None and not scale > 0:
+            checks.fail(self, "`scale` to be a number above 0", f"scale={scale!r}")
+        self.keep(
+            {"output_dim": output_dim, "kernel_initializer": kernel_initializer, "scale": scale},
+            output_dim=positive_int,
+            kernel_initializer=lambda owner, key, value: value if isinstance(value, str) else initializers.get(value),
+        )  # fmt: skip
+        self.input_spec = InputSpec(ndim=2)
+
+    def build(self, input_shape):
+        features = input_shape[1]
+        if features is None:
+            checks.fail(self, "an input whose last axis is known", f"input_shape={tuple(input_shape)}")
+        draws = {"gaussian": initializers.RandomNormal(stddev=1.0), "laplacian": cauchy}
+        gaussian = self.kernel_initializer == "gaussian"
+        scale = self.scale or (math.sqrt(features / 2) if gaussian else 1.0)
+        self.unscaled_kernel = self.add_weight(
+            (features, self.output_dim),
+            draws[self.kernel_initializer] if isinstance(self.kernel_initializer, str) else self.kernel_initializer,
+            trainable=False, name="unscaled_kernel",
+        )  # fmt: skip
+        turn = initializers.RandomUniform(0.0, 2 * math.pi)
+        self.bias = self.add_weight((self.output_dim,), turn, trainable=False, name="bias")
+        self.kernel_scale = self.add_weight(
+            (1,), initializers.Constant(scale), constraint="non_neg", name="kernel_scale"
+        )
+        self.input_spec = InputSpec(ndim=2, axes={1: features})
+
+    def call(self, inputs):
+        return torch.cos(torch.addmm(self.bias, inputs.to(self.bias.dtype), self.unscaled_kernel / self.kernel_scale))
+
+
+def cauchy(shape, dtype=None):
+    """Draws from the standard Cauchy distribution, by numpy's generator as in tf.keras."""
+    return np.tan(np.pi * (np.random.uniform(size=shape) - 0.5)).astype("float32")
 
 
 def is_input(value):

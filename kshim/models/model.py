@@ -30,6 +30,8 @@ class Model(Trainer, Layer):
     Source: Keras 3 ``models/model.py``, ``models/functional.py``.
     """
 
+    takes_strings = True
+
     def __new__(cls, *args, **kwargs):
         if cls is Model and ("outputs" in kwargs or len(args) >= 2):
             cls = Functional
@@ -75,7 +77,7 @@ class Model(Trainer, Layer):
                 else:
                     layer.__dict__.setdefault("_relower", {})[id(self)] = function.relower
         self.__dict__["_function"] = function
-        self.__dict__["_in_casts"] = [dtypes.TORCH[t._dtype] for t in function.flat_inputs]
+        self.__dict__["_in_casts"] = [dtypes.TORCH.get(t._dtype) for t in function.flat_inputs]  # None: strings
         self.built = True
 
     @property
@@ -105,8 +107,9 @@ class Model(Trainer, Layer):
 
     @property
     def output_shape(self):
-        """Shape(s) of the outputs, with the batch axis."""
-        return tree.map_structure(lambda t: t.shape, self.output)
+        """Shape of the output, with the batch axis; a list of several, whatever structure they come in."""
+        shapes = [t.shape for t in tree.flatten(self.output)]
+        return shapes[0] if len(shapes) == 1 else shapes
 
     @property
     def layers(self):
@@ -192,6 +195,10 @@ class Model(Trainer, Layer):
 
     def _cast(self, inputs):
         def cast(value, dtype):
+            if dtype is None:  # strings
+                return value
+            if getattr(getattr(value, "dtype", None), "kind", "f") in "USOT":
+                checks.fail(self, "numbers", f"an array of {value.dtype}", "Begin with Input(..., dtype='string').")
             value = torch.as_tensor(value, device=self.device) if not isinstance(value, torch.Tensor) else value
             if value.dtype is dtype:
                 return value

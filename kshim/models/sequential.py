@@ -70,14 +70,8 @@ class Sequential(Model):
                 f"All layers added to a Sequential model should have unique names. Received: {name!r}, "
                 "which is already the name of a layer in this model. Give the new layer another `name`."
             )
-        shape = _first_shape(layer)
-        if not self._stack and self._entry is None and shape is not None:
-            dtype = (
-                layer.inputs[0].dtype
-                if isinstance(layer, Model) and layer.inputs
-                else getattr(layer, "input_dtype", None)
-            )
-            entry = Input(batch_shape=shape, dtype=dtype)
+        if not self._stack and self._entry is None:
+            entry = _entry_of(layer)
             self.__dict__.update(_entry=entry, _top=entry)
         top = None
         if self._entry is not None:  # before anything is changed: a wrong shape leaves the model as it was
@@ -139,20 +133,20 @@ class Sequential(Model):
             checks.fail(self, "an `input_shape`", "None", "Give it, or call the model on data.")
         if not is_shape(input_shape):
             checks.fail(self, "one shape, a tuple of sizes and None", f"input_shape={input_shape!r}")
-        entry = Input(batch_shape=(None, *tuple(input_shape)[1:]))
+        entry = Input(batch_shape=(None, *tuple(input_shape)[1:]), dtype=getattr(self._stack[0], "input_dtype", None))
         self.__dict__.update(_entry=entry, _top=entry)
         self._build_graph()
 
     def get_config(self):
         """Name, layers, and the shape of the input where it is known."""
-        entry = [] if self._entry is None else [self._entry.node.operation]
+        entry = [self._entry.node.operation] if is_input(self._entry) else []
         own = {
             "name": self.name,
             "trainable": self.trainable,
             "dtype": dtype_policies.serialize(self.dtype_policy),
             "layers": [LAYERS.serialize(layer) for layer in [*entry, *self._stack]],
         }
-        return own if self._entry is None else {**own, "build_input_shape": self._entry.shape}
+        return {**own, "build_input_shape": self._entry.shape} if is_input(self._entry) else own
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -195,12 +189,18 @@ def _apply(layer, tensor):
     return apply(layer, (tensor,), {})
 
 
-def _first_shape(layer):
-    """The input shape that a first layer tells, with the batch axis, or None."""
+def _entry_of(layer):
+    """What a stack begins with: an Input of the shape that its first layer tells, or the inputs that one brings.
+
+    None where neither is known.
+    """
+    if getattr(layer, "entries", None) is not None:
+        return layer.entries
     if isinstance(layer, Model):
         inputs = layer.inputs
-        return inputs[0].shape if inputs and len(inputs) == 1 else None
-    return getattr(layer, "batch_shape", None) if isinstance(layer, Layer) else None
+        return Input(batch_shape=inputs[0].shape, dtype=inputs[0].dtype) if inputs and len(inputs) == 1 else None
+    shape = getattr(layer, "batch_shape", None) if isinstance(layer, Layer) else None
+    return None if shape is None else Input(batch_shape=shape, dtype=getattr(layer, "input_dtype", None))
 
 
 def _listed(layers):

@@ -425,10 +425,16 @@ class Trainer:
         """The user's data as structures of tensors; their lengths, and what a graph expects, are checked here, once."""
         if x is None:
             raise ValueError(f"{checks.describe(self)}: expected data. Received: x=None.")
-        x, y = arrays.structure_of_tensors("x", x), arrays.structure_of_tensors("y", y)
+        casts = self.input_casts()
+        strings = self._has_string_layers() if casts is None else None in casts
+        x, y = arrays.structure_of_tensors("x", x, strings), arrays.structure_of_tensors("y", y)
         sample_weight = arrays.structure_of_tensors("sample_weight", sample_weight)
         arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
         return self.arranged_inputs(x), y, sample_weight
+
+    def _has_string_layers(self):
+        """Whether a layer takes strings; what a model may take before its graph tells."""
+        return any(getattr(m, "takes_strings", False) for m in self.modules() if not isinstance(m, Trainer))
 
     def _targets(self, y):
         """Targets in the outputs' order; integer labels become floats unless the loss takes indices."""
@@ -588,7 +594,11 @@ def _joined(outputs):
     """The batches' outputs end to end, copied to the host once."""
     if len(outputs) == 1:
         return tree.map_structure(to_numpy, outputs[0])
-    return tree.map_structure(lambda *parts: to_numpy(torch.cat(parts)), *outputs)
+    return tree.map_structure(_end_to_end, *outputs)
+
+
+def _end_to_end(*parts):
+    return to_numpy(torch.cat(parts)) if isinstance(parts[0], torch.Tensor) else np.concatenate(parts)  # texts
 
 
 def _output_names(outputs):

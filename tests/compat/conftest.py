@@ -35,3 +35,4 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "keras3" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"))
+            item.add_marker(pytest.mark.filterwarnings("ignore:Tensor.T is deprecated on 0-D"))  # its Equalization

@@ -14,16 +14,51 @@ from kshim.core import checks, dtypes, settings, tree
 BLOCK = 1 << 25  # bytes gathered at once
 
 
-def to_tensor(name, value):
+class Texts(np.ndarray):
+    """An array of texts that answers what is asked of tensors here: torch has none of strings, so it stays on the CPU.
+
+    Made by ``array.view(Texts)``.
+    """
+
+    device = torch.device("cpu")
+    is_cuda = False
+
+    def to(self, *args, **kwargs):
+        """The array itself."""
+        return self
+
+    pin_memory = to
+
+    def clone(self):
+        """A copy."""
+        return self.copy()
+
+    def index_select(self, axis, index):
+        """The rows (``axis`` is 0) at the ints in the tensor ``index``."""
+        return self[index.numpy()]
+
+    def split(self, size):
+        """Runs of ``size`` rows; the last may be shorter."""
+        return [self[start : start + size] for start in range(0, len(self), size)]
+
+
+def to_tensor(name, value, strings=False):
     """An array, tensor, number list or anything with ``__array__`` as a tensor; floats become ``floatx()``.
 
-    Raises: ValueError for strings and objects.
+    Args:
+        name: what the user calls the value, for messages.
+        value: the value.
+        strings: whether it may hold strings, which become ``Texts``.
+
+    Raises: ValueError for strings, unless they are allowed, and for objects.
     """
     if not isinstance(value, torch.Tensor):
         try:
             array = np.asarray(value)
         except ValueError:  # rows of several lengths
             raise ValueError(_unusable(name, value, "nested lists of different lengths")) from None
+        if strings and array.ndim and _holds_texts(array):
+            return array.view(Texts)
         if array.dtype == object:
             try:
                 array = array.astype(settings.floatx())
@@ -44,6 +79,11 @@ def to_tensor(name, value):
     return value.detach().to(dtypes.TORCH[settings.floatx()]) if floating else value.detach()
 
 
+def _holds_texts(array):
+    kind = array.dtype.kind
+    return kind in "UST" or (kind == "O" and array.size and all(isinstance(text, (str, bytes)) for text in array.flat))
+
+
 def _unusable(name, value, what):
     return (
         f"Invalid dtype in {name}: expected numbers. Received: {what}, {type(value).__name__}. "
@@ -56,15 +96,18 @@ def is_list_of_arrays(value):
     return isinstance(value, (list, tuple)) and any(isinstance(v, torch.Tensor) or getattr(v, "ndim", 0) for v in value)
 
 
-def structure_of_tensors(name, value):
-    """``value`` with each array as a tensor: lists, tuples and dicts of arrays keep their form; None stays."""
+def structure_of_tensors(name, value, strings=False):
+    """``value`` with each array as a tensor: lists, tuples and dicts of arrays keep their form; None stays.
+
+    The arguments are those of ``to_tensor``.
+    """
     if value is None:
         return None
     if isinstance(value, dict):
-        return {key: structure_of_tensors(f"{name}[{key!r}]", item) for key, item in value.items()}
+        return {key: structure_of_tensors(f"{name}[{key!r}]", item, strings) for key, item in value.items()}
     if is_list_of_arrays(value):
-        return type(value)(structure_of_tensors(f"{name}[{i}]", item) for i, item in enumerate(value))
-    return to_tensor(name, value)
+        return type(value)(structure_of_tensors(f"{name}[{i}]", item, strings) for i, item in enumerate(value))
+    return to_tensor(name, value, strings)
 
 
 def check_lengths(**arrays):
