@@ -70,7 +70,9 @@ def flat(outputs):
 
 def entries(k, case, batch=None):
     """An Input for each input of the row, of its dtype."""
-    kinds = [None if x.dtype.kind == "f" else x.dtype.name if x.dtype.kind in "iub" else "string" for x in case.arrays()]
+    kinds = [
+        None if x.dtype.kind == "f" else x.dtype.name if x.dtype.kind in "iub" else "string" for x in case.arrays()
+    ]
     return [k.Input(shape=s[1:], dtype=kind) for s, kind in zip(case.shapes, kinds, strict=True)]
 
 
@@ -101,9 +103,7 @@ def test_output_and_gradients_are_keras(case, keras3):
         if not case.gradient:
             found.append((outputs, [], layer.get_weights()))
             continue
-        total = sum(
-            (x * (torch.tensor(counting(tuple(x.shape))) + 1)).sum() for x in outputs if x.is_floating_point()
-        )
+        total = sum((x * (torch.tensor(counting(tuple(x.shape))) + 1)).sum() for x in outputs if x.is_floating_point())
         weights = [getattr(w, "value", w) for w in layer.trainable_weights]
         leaves = [x for x in inputs if x.requires_grad] + weights
         gradients = torch.autograd.grad(total, leaves, allow_unused=True) if leaves else []
