@@ -96,7 +96,7 @@ def test_a_weight_for_each_sequence_of_ctc(reduction, keras3):
 
 @pytest.mark.parametrize(("call", "match"), [
     (lambda k: k.losses.CTC()(np.ones(3), np.ones((3, 2, 4))), r"ctc: expected y_true of shape .* Received: .*\(3,\)"),
-    (lambda k: k.losses.CategoricalGeneralizedCrossEntropy(q=1.0), r"`q` to be in the interval \(0, 1\)\. Received: q=1"),
+    (lambda k: k.losses.CategoricalGeneralizedCrossEntropy(q=1.0), r"`q` to be in the interval .*Received: q=1"),
 ])  # fmt: skip
 def test_refused(call, match, keras3):
     for k in (kshim, keras3):

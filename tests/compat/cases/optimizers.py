@@ -126,6 +126,29 @@ CASES = [
     ),
 ]
 
+# name -> class of ``optimizers.schedules``, arguments
+SCHEDULES = {
+    "exponential": ("ExponentialDecay", {"initial_learning_rate": 0.3, "decay_steps": 4, "decay_rate": 0.7}),
+    "exponential_stairs": ("ExponentialDecay", {
+        "initial_learning_rate": 0.3, "decay_steps": 4, "decay_rate": 0.7, "staircase": True}),
+    "inverse": ("InverseTimeDecay", {"initial_learning_rate": 0.3, "decay_steps": 4, "decay_rate": 0.7}),
+    "inverse_stairs": ("InverseTimeDecay", {
+        "initial_learning_rate": 0.3, "decay_steps": 4, "decay_rate": 0.7, "staircase": True}),
+    "pieces": ("PiecewiseConstantDecay", {"boundaries": [5, 11, 12], "values": [1.0, 0.5, 0.25, 0.1]}),
+    "one_piece": ("PiecewiseConstantDecay", {"boundaries": [5], "values": [1.0, 0.5], "name": "it"}),
+    "polynomial": ("PolynomialDecay", {"initial_learning_rate": 0.3, "decay_steps": 9}),
+    "polynomial_root": ("PolynomialDecay", {
+        "initial_learning_rate": 0.3, "decay_steps": 9, "end_learning_rate": 0.01, "power": 0.5}),
+    "polynomial_cycle": ("PolynomialDecay", {
+        "initial_learning_rate": 0.3, "decay_steps": 9, "power": 2.0, "cycle": True}),
+    "cosine": ("CosineDecay", {"initial_learning_rate": 0.3, "decay_steps": 9, "alpha": 0.1}),
+    "cosine_warm": ("CosineDecay", {
+        "initial_learning_rate": 0.1, "decay_steps": 20, "warmup_target": 0.5, "warmup_steps": 7}),
+    "restarts": ("CosineDecayRestarts", {"initial_learning_rate": 0.3, "first_decay_steps": 3}),
+    "restarts_alike": ("CosineDecayRestarts", {
+        "initial_learning_rate": 0.3, "first_decay_steps": 5, "t_mul": 1.0, "m_mul": 0.8, "alpha": 0.2}),
+}  # fmt: skip
+
 NO_CASE = {"Optimizer": "the base: test_an_optimizer_of_the_user"}
 
 SHAPES = {"kernel": (3, 4), "bias": (5,), "filters": (4, 2, 3)}
