@@ -3,6 +3,7 @@
 import inspect
 
 from kshim.core.checks import fail
+from kshim.core.configurable import class_over
 from kshim.core.registry import Registry
 from kshim.losses.base import REDUCTIONS, Loss, both, reduce, same_ranks
 from kshim.losses.classification import (
@@ -69,41 +70,14 @@ class LossFunction(Loss):
         return super().__call__(y_true, y_pred, sample_weight)
 
 
-def _loss_class(class_name, fn, order, name=None, checks=(), **defaults):
-    """A public loss class: ``LossFunction`` over ``fn``, its arguments in Keras' ``order``, documented as ``fn``.
-
-    ``defaults`` are those that ``fn`` lacks or has otherwise; ``checks`` are called with the finished loss.
-    """
-    own = {p.name: p for p in list(inspect.signature(fn).parameters.values())[2:] if p.name in order}
-    shared = {p.name: p for p in inspect.signature(LossFunction.__init__).parameters.values()}
-    defaults = {"name": name or fn.__name__, **defaults}
-    parameters = [own.get(key) or shared[key] for key in order]
-    parameters = [p.replace(default=defaults.get(p.name, p.default)) for p in parameters]
-    signature = inspect.Signature([shared["self"], *parameters])
-
-    def __init__(self, *args, **kwargs):
-        bound = signature.bind(self, *args, **kwargs)
-        bound.apply_defaults()
-        arguments = dict(bound.arguments)
-        arguments.pop("self")
-        LossFunction.__init__(self, fn, **arguments)
-        for key in own:
-            setattr(self, key, arguments[key])
-        self._kept = tuple(order)
-        for check in checks:
-            check(self)
-
-    __init__.__signature__ = signature
+def _loss_class(class_name, fn, order, name=None, **defaults):
+    """A public loss class: ``LossFunction`` over ``fn``, its arguments in Keras' ``order``, documented as ``fn``."""
     doc = (
         f"{fn.__doc__}\n\n    ``reduction``, ``name`` and ``dtype`` are ``Loss``'s.\n\n"
         "    Source: Keras 3 ``losses/losses.py``."
     )
-    return type(class_name, (LossFunction,), {"__init__": __init__, "__doc__": doc, "__module__": __name__})
-
-
-def _check_q(loss):
-    if not 0 < loss.q < 1:
-        fail(loss, "`q` to be in the interval (0, 1)", f"q={loss.q}")
+    attributes = {"__doc__": doc, "__module__": __name__}
+    return class_over(LossFunction, fn, class_name, order, {"name": name or fn.__name__, **defaults}, attributes)
 
 
 _PLAIN = ("reduction", "name", "dtype")
@@ -133,17 +107,22 @@ SparseCategoricalCrossentropy = _loss_class(
     sparse_categorical_crossentropy,
     ("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
 )
-CategoricalGeneralizedCrossEntropy = _loss_class(
-    "CategoricalGeneralizedCrossEntropy",
-    categorical_generalized_cross_entropy,
-    ("q", *_PLAIN),
-    checks=[_check_q],
-    q=0.5,
-)
 CTC = _loss_class("CTC", ctc, _PLAIN)
 Dice = _loss_class("Dice", dice, ("reduction", "name", "axis", "dtype"))
 Tversky = _loss_class("Tversky", tversky, ("alpha", "beta", "reduction", "name", "axis", "dtype"))
 Circle = _loss_class("Circle", circle, ("gamma", "margin", "remove_diagonal", *_PLAIN), gamma=80.0)
+
+
+class CategoricalGeneralizedCrossEntropy(LossFunction):
+    __doc__ = categorical_generalized_cross_entropy.__doc__
+
+    def __init__(self, q=0.5, reduction="sum_over_batch_size", name="categorical_generalized_cross_entropy",
+                 dtype=None):  # fmt: skip
+        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)
+        self.q, self._kept = q, ("q", *_PLAIN)
+        if not 0 < q < 1:
+            fail(self, "`q` to be in the interval (0, 1)", f"q={q}")
+
 
 _FUNCTIONS = (
     binary_crossentropy, binary_focal_crossentropy, categorical_crossentropy, categorical_focal_crossentropy,
