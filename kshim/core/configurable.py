@@ -156,3 +156,32 @@ def plain(value):
         return {"module": None, "class_name": type(value).__name__, "config": value.get_config(),
                 "registered_name": type(value).__name__}  # fmt: skip
     return value
+
+
+def class_over(base, fn, class_name, order, defaults, attributes):
+    """A public class over a function: ``base(fn, **arguments)`` with a signature of its own.
+
+    Args:
+        fn: ``(y_true, y_pred, **arguments)``; those of its arguments that are in ``order`` are kept by name.
+        order: the constructor's arguments; each is one of ``fn`` or of ``base``.
+        defaults: those that are other than these.
+        attributes: of the class, ``__doc__`` and ``__module__`` among them.
+    """
+    own = {p.name: p for p in list(inspect.signature(fn).parameters.values())[2:] if p.name in order}
+    shared = {p.name: p for p in inspect.signature(base.__init__).parameters.values()}
+    parameters = [own.get(key) or shared[key] for key in order]
+    parameters = [p.replace(default=defaults.get(p.name, p.default)) for p in parameters]
+    signature = inspect.Signature([shared["self"], *parameters])
+
+    def __init__(self, *args, **kwargs):
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(bound.arguments)
+        arguments.pop("self")
+        base.__init__(self, fn, **arguments)
+        for key in own:
+            setattr(self, key, arguments[key])
+        self._kept = tuple(order)
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined] # what help() shows
+    return type(class_name, (base,), {"__init__": __init__, **attributes})

@@ -2,17 +2,45 @@
 
 import inspect
 
+from kshim.core.checks import fail
+from kshim.core.configurable import class_over
 from kshim.core.registry import Registry
-from kshim.losses.base import REDUCTIONS, Loss, reduce, same_ranks
-from kshim.losses.functions import (
-    WHOLE,
+from kshim.losses.base import REDUCTIONS, Loss, both, reduce, same_ranks
+from kshim.losses.classification import (
     binary_crossentropy,
-    both,
+    binary_focal_crossentropy,
     categorical_crossentropy,
-    mean_absolute_error,
-    mean_squared_error,
+    categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
+    categorical_hinge,
+    circle,
+    ctc,
+    hinge,
     sparse_categorical_crossentropy,
+    squared_hinge,
+    whole_binary_crossentropy,
 )
+from kshim.losses.regression import (
+    cosine_similarity,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    whole_mean_absolute_error,
+    whole_mean_squared_error,
+)
+from kshim.losses.segmentation import dice, tversky
+
+# The mean over samples and values in one kernel: what training uses where nothing is weighted or masked.
+WHOLE = {
+    mean_squared_error: whole_mean_squared_error,
+    mean_absolute_error: whole_mean_absolute_error,
+    binary_crossentropy: whole_binary_crossentropy,
+}
 
 
 class LossFunction(Loss):
@@ -42,59 +70,90 @@ class LossFunction(Loss):
         return super().__call__(y_true, y_pred, sample_weight)
 
 
-def _loss_class(class_name, fn, order):
+def _loss_class(class_name, fn, order, name=None, **defaults):
     """A public loss class: ``LossFunction`` over ``fn``, its arguments in Keras' ``order``, documented as ``fn``."""
-    own = {p.name: p for p in list(inspect.signature(fn).parameters.values())[2:]}
-    shared = {p.name: p for p in inspect.signature(LossFunction.__init__).parameters.values()}
-    parameters = [own.get(name) or shared[name] for name in order]
-    parameters = [p.replace(default=fn.__name__) if p.name == "name" else p for p in parameters]
-    signature = inspect.Signature([shared["self"], *parameters])
-
-    def __init__(self, *args, **kwargs):
-        bound = signature.bind(self, *args, **kwargs)
-        bound.apply_defaults()
-        arguments = dict(bound.arguments)
-        arguments.pop("self")
-        LossFunction.__init__(self, fn, **arguments)
-        for key in own:
-            setattr(self, key, arguments[key])
-        self._kept = tuple(order)
-
-    __init__.__signature__ = signature
     doc = (
         f"{fn.__doc__}\n\n    ``reduction``, ``name`` and ``dtype`` are ``Loss``'s.\n\n"
         "    Source: Keras 3 ``losses/losses.py``."
     )
-    return type(class_name, (LossFunction,), {"__init__": __init__, "__doc__": doc, "__module__": __name__})
+    attributes = {"__doc__": doc, "__module__": __name__}
+    return class_over(LossFunction, fn, class_name, order, {"name": name or fn.__name__, **defaults}, attributes)
 
 
 _PLAIN = ("reduction", "name", "dtype")
+_LABELS = ("from_logits", "label_smoothing", "axis", *_PLAIN)
 MeanSquaredError = _loss_class("MeanSquaredError", mean_squared_error, _PLAIN)
 MeanAbsoluteError = _loss_class("MeanAbsoluteError", mean_absolute_error, _PLAIN)
-BinaryCrossentropy = _loss_class(
-    "BinaryCrossentropy", binary_crossentropy, ("from_logits", "label_smoothing", "axis", *_PLAIN)
+MeanAbsolutePercentageError = _loss_class("MeanAbsolutePercentageError", mean_absolute_percentage_error, _PLAIN)
+MeanSquaredLogarithmicError = _loss_class("MeanSquaredLogarithmicError", mean_squared_logarithmic_error, _PLAIN)
+CosineSimilarity = _loss_class("CosineSimilarity", cosine_similarity, ("axis", *_PLAIN))
+Huber = _loss_class("Huber", huber, ("delta", *_PLAIN), name="huber_loss")
+LogCosh = _loss_class("LogCosh", log_cosh, _PLAIN)
+KLDivergence = _loss_class("KLDivergence", kl_divergence, _PLAIN)
+Poisson = _loss_class("Poisson", poisson, _PLAIN)
+Hinge = _loss_class("Hinge", hinge, _PLAIN)
+SquaredHinge = _loss_class("SquaredHinge", squared_hinge, _PLAIN)
+CategoricalHinge = _loss_class("CategoricalHinge", categorical_hinge, _PLAIN)
+BinaryCrossentropy = _loss_class("BinaryCrossentropy", binary_crossentropy, _LABELS)
+BinaryFocalCrossentropy = _loss_class(
+    "BinaryFocalCrossentropy", binary_focal_crossentropy, ("apply_class_balancing", "alpha", "gamma", *_LABELS)
 )
-CategoricalCrossentropy = _loss_class(
-    "CategoricalCrossentropy", categorical_crossentropy, ("from_logits", "label_smoothing", "axis", *_PLAIN)
+CategoricalCrossentropy = _loss_class("CategoricalCrossentropy", categorical_crossentropy, _LABELS)
+CategoricalFocalCrossentropy = _loss_class(
+    "CategoricalFocalCrossentropy", categorical_focal_crossentropy, ("alpha", "gamma", *_LABELS)
 )
 SparseCategoricalCrossentropy = _loss_class(
     "SparseCategoricalCrossentropy",
     sparse_categorical_crossentropy,
     ("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
 )
+CTC = _loss_class("CTC", ctc, _PLAIN)
+Dice = _loss_class("Dice", dice, ("reduction", "name", "axis", "dtype"))
+Tversky = _loss_class("Tversky", tversky, ("alpha", "beta", "reduction", "name", "axis", "dtype"))
+Circle = _loss_class("Circle", circle, ("gamma", "margin", "remove_diagonal", *_PLAIN), gamma=80.0)
+
+
+class CategoricalGeneralizedCrossEntropy(LossFunction):
+    __doc__ = categorical_generalized_cross_entropy.__doc__
+
+    def __init__(self, q=0.5, reduction="sum_over_batch_size", name="categorical_generalized_cross_entropy",
+                 dtype=None):  # fmt: skip
+        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)
+        self.q, self._kept = q, ("q", *_PLAIN)
+        if not 0 < q < 1:
+            fail(self, "`q` to be in the interval (0, 1)", f"q={q}")
+
+
+_FUNCTIONS = (
+    binary_crossentropy, binary_focal_crossentropy, categorical_crossentropy, categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy, categorical_hinge, circle, cosine_similarity, ctc, dice, hinge, huber,
+    kl_divergence, log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error,
+    mean_squared_logarithmic_error, poisson, sparse_categorical_crossentropy, squared_hinge, tversky,
+)  # fmt: skip
+_SHORT = {
+    "mse": mean_squared_error, "mae": mean_absolute_error, "mape": mean_absolute_percentage_error,
+    "msle": mean_squared_logarithmic_error, "bce": binary_crossentropy, "kld": kl_divergence,
+}  # fmt: skip
 
 LOSSES = Registry("loss", "keras.losses", base=Loss)
 LOSSES.add(
-    Loss, MeanSquaredError, MeanAbsoluteError, BinaryCrossentropy, CategoricalCrossentropy,
-    SparseCategoricalCrossentropy, mean_squared_error, mean_absolute_error, binary_crossentropy,
-    categorical_crossentropy, sparse_categorical_crossentropy, mse=mean_squared_error, MSE=mean_squared_error,
-    mae=mean_absolute_error, MAE=mean_absolute_error, bce=binary_crossentropy, BCE=binary_crossentropy,
+    Loss, MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredLogarithmicError,
+    CosineSimilarity, Huber, LogCosh, KLDivergence, Poisson, Hinge, SquaredHinge, CategoricalHinge, BinaryCrossentropy,
+    BinaryFocalCrossentropy, CategoricalCrossentropy, CategoricalFocalCrossentropy, SparseCategoricalCrossentropy,
+    CategoricalGeneralizedCrossEntropy, CTC, Dice, Tversky, Circle, *_FUNCTIONS,
+    **_SHORT, **{name.upper(): fn for name, fn in _SHORT.items()},
 )  # fmt: skip
 get, serialize, deserialize = LOSSES.get, LOSSES.serialize, LOSSES.from_config
 
 __all__ = [
-    "REDUCTIONS", "BinaryCrossentropy", "CategoricalCrossentropy", "Loss", "LossFunction", "MeanAbsoluteError",
-    "MeanSquaredError", "SparseCategoricalCrossentropy", "binary_crossentropy", "categorical_crossentropy",
-    "deserialize", "get", "mean_absolute_error", "mean_squared_error", "reduce", "serialize",
-    "sparse_categorical_crossentropy",
+    "CTC", "REDUCTIONS", "BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy", "CategoricalGeneralizedCrossEntropy", "CategoricalHinge", "Circle",
+    "CosineSimilarity", "Dice", "Hinge", "Huber", "KLDivergence", "LogCosh", "Loss", "LossFunction",
+    "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError", "Poisson",
+    "SparseCategoricalCrossentropy", "SquaredHinge", "Tversky", "binary_crossentropy", "binary_focal_crossentropy",
+    "categorical_crossentropy", "categorical_focal_crossentropy", "categorical_generalized_cross_entropy",
+    "categorical_hinge", "circle", "cosine_similarity", "ctc", "deserialize", "dice", "get", "hinge", "huber",
+    "kl_divergence", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
+    "mean_squared_logarithmic_error", "poisson", "reduce", "serialize", "sparse_categorical_crossentropy",
+    "squared_hinge", "tversky",
 ]  # fmt: skip

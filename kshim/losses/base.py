@@ -71,6 +71,14 @@ def same_ranks(y_true, y_pred):
     return same_rank(y_true, y_pred), y_pred
 
 
+def both(y_true, y_pred):
+    """Both as tensors of the dtype of ``y_pred`` and the same rank."""
+    y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
+    if y_true.dtype is not y_pred.dtype:
+        y_true = y_true.to(y_pred.dtype)
+    return (y_true, y_pred) if y_true.dim() == y_pred.dim() else same_ranks(y_true, y_pred)
+
+
 def broadcast_weight(weight, values):
     """``weight`` as a tensor that broadcasts to ``values``: missing axes are added at the end.
 

@@ -38,6 +38,34 @@ def sparse_categorical_accuracy(y_true, y_pred):
     return (y_true == y_pred.argmax(-1)).float()
 
 
+def top_k_categorical_accuracy(y_true, y_pred, k=5):
+    """1 where the place of the label is among those of the ``k`` largest of the last axis, else 0.
+
+    Args:
+        y_true: one-hot labels.
+        y_pred: scores.
+        k: an int above 0.
+    """
+    return sparse_top_k_categorical_accuracy(as_tensor(y_true).argmax(-1), y_pred, k)
+
+
+def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
+    """1 where the label is the place of one of the ``k`` largest of the last axis, else 0.
+
+    Args:
+        y_true: integer labels.
+        y_pred: scores, or with ``from_sorted_ids`` the classes themselves, the likeliest first.
+        k: an int above 0.
+    """
+    y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
+    if y_true.dim() == y_pred.dim() and y_true.shape[-1] == 1:
+        y_true = y_true.squeeze(-1)
+    if from_sorted_ids:
+        return (y_true.unsqueeze(-1) == y_pred[..., :k]).any(-1).float()
+    score = y_pred.gather(-1, y_true.long().unsqueeze(-1))
+    return ((y_pred > score).sum(-1) < k).float()  # equal scores are all in
+
+
 def accuracy_for(y_true_shape, y_pred_shape):
     """The accuracy that ``"accuracy"`` means for these shapes.
 
@@ -111,6 +139,41 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 
     def __init__(self, name="sparse_categorical_accuracy", dtype=None):
         super().__init__(sparse_categorical_accuracy, name, dtype)
+
+
+class TopKCategoricalAccuracy(MeanMetricWrapper):
+    """Share of samples whose label is among the ``k`` largest predictions; labels one-hot.
+
+    Args:
+        k: an int above 0.
+        name, dtype: as for ``Metric``.
+
+    Source: Keras 3 ``metrics/accuracy_metrics.py``.
+    """
+
+    _direction = "up"
+
+    def __init__(self, k=5, name="top_k_categorical_accuracy", dtype=None):
+        super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
+        self.k = k
+
+
+class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
+    """Share of samples whose label is among the ``k`` largest predictions; labels ints.
+
+    Args:
+        k: an int above 0.
+        name, dtype: as for ``Metric``.
+        from_sorted_ids: whether the predictions are classes, the likeliest first.
+
+    Source: Keras 3 ``metrics/accuracy_metrics.py``.
+    """
+
+    _direction = "up"
+
+    def __init__(self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False):
+        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids)
+        self.k, self.from_sorted_ids = k, from_sorted_ids
 
 
 def as_float(value):

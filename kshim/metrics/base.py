@@ -124,6 +124,31 @@ class Mean(Metric):
         return torch.where(self.count == 0, 0.0, self.total / self.count)
 
 
+def samplewise(values, sample_weight, mask, reduce):
+    """``(values, weights)``, one of each for each sample: the other axes are reduced by ``reduce`` (a mean or sum).
+
+    Weights of fewer axes than the values weigh what is left of these once the surplus axes are reduced.
+    """
+    if mask is not None:
+        kept = broadcast_weight(mask, values)
+        sample_weight = kept if sample_weight is None else broadcast_weight(sample_weight, values) * kept
+    if sample_weight is not None:
+        weight = as_tensor(sample_weight).to(values.device, values.dtype)
+        if weight.dim() == values.dim() + 1 and weight.shape[-1] == 1:
+            weight = weight.squeeze(-1)
+        if weight.dim() == values.dim() - 1 and values.shape[-1] == 1:
+            weight = weight.unsqueeze(-1)
+        if values.dim() > weight.dim():
+            values = reduce(values, tuple(range(weight.dim(), values.dim())))
+        weight = weight.expand_as(values)
+        values, sample_weight = values * weight, weight
+        if weight.dim() > 1:
+            sample_weight = reduce(weight, tuple(range(1, weight.dim())))
+    if values.dim() > 1:
+        values = reduce(values, tuple(range(1, values.dim())))
+    return values, sample_weight
+
+
 def _mean_to_rank(weight, values):
     """A weight with more axes than the values is averaged over the surplus."""
     if weight.dim() > values.dim() and not (weight.dim() == values.dim() + 1 and weight.shape[-1] == 1):
@@ -153,4 +178,7 @@ class MeanMetricWrapper(Mean):
             mask = getattr(y_pred, "_keras_mask", None)
             y_true = y_true if y_true.dim() == y_pred.dim() else same_rank(y_true, y_pred)
             values = as_tensor(self.fn(y_true, y_pred, **self.arguments))
+            own = getattr(values, "_keras_mask", None)  # of `ignore_class`: Keras hears it only where others weigh, too
+            if own is not None and not (mask is None and sample_weight is None):
+                mask = own if mask is None else own & mask
             self._add(values.to(self.total.dtype), sample_weight, mask)

@@ -5,12 +5,30 @@ import torch
 from kshim.core.registry import Registry
 from kshim.optimizers import schedules
 from kshim.optimizers.base import Optimizer
-from kshim.optimizers.rules import SGD, Adagrad, Adam, RMSprop
+from kshim.optimizers.rules import (
+    SGD,
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Ftrl,
+    Lamb,
+    Lion,
+    Muon,
+    Nadam,
+    RMSprop,
+)
 
-__all__ = ["SGD", "Adagrad", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize"]
+__all__ = [
+    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "Nadam",
+    "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize",
+]  # fmt: skip
 
 OPTIMIZERS = Registry("optimizer", "keras.optimizers", base=(Optimizer, torch.optim.Optimizer), plain=False)
-OPTIMIZERS.add(Adagrad, Adam, RMSprop, SGD, sgd=SGD, rmsprop=RMSprop, adam=Adam, adagrad=Adagrad)
+_RULES = (SGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam, RMSprop)
+OPTIMIZERS.add(*_RULES, **{rule.__name__.lower(): rule for rule in _RULES})
 
 
 def get(identifier):

@@ -55,7 +55,8 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         gradient_accumulation_steps: an update every so many steps, with the mean gradient; an int above 1, or None.
         name: None gives the class name in snake case.
 
-    A subclass names its ``slots`` and writes ``update(param, grad, rate, step, *slots)``, in place, elementwise.
+    A subclass names its ``slots`` and writes ``update(param, grad, rate, step, *slots)``, in place. It is called on
+    all weights joined, or with ``elementwise = False`` on each weight in its own shape.
 
     Raises:
         ValueError: an unknown keyword, several of the clip arguments, or a value out of range.
@@ -64,6 +65,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
     """
 
     slots: tuple[str, ...] = ()
+    elementwise = True  # whether the rule treats every number alike, whatever weight it belongs to
 
     def __init__(self, learning_rate=0.01, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None,
                  use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
@@ -259,10 +261,14 @@ class Optimizer(Configurable, torch.optim.Optimizer):
             step = (step - 1) // self.gradient_accumulation_steps + 1
         if updates:
             self._clip(gathered)
-            for flat, part in gathered:
+            for _, part in gathered:
                 if self.weight_decay is not None:
-                    self._decay(flat, part, rate)
-                self.update(part.param, part.grad, rate, step, *[part.slots[name] for name in self.slots])
+                    self._decay(part, rate)
+                if self.elementwise:
+                    self.update(part.param, part.grad, rate, step, *[part.slots[name] for name in self.slots])
+                    continue
+                for p, grad in zip(part.parameters, part.grads(), strict=True):
+                    self.update(p, grad, rate, step, *[self.state[p][name] for name in self.slots])
         if self.use_ema:
             self._average(groups, step)
         for flat in groups:
@@ -314,7 +320,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         path = getattr(parameter, "path", "")
         return id(parameter) not in self._excluded[0] and not any(name in path for name in self._excluded[1])
 
-    def _decay(self, flat, part, rate):
+    def _decay(self, part, rate):
         for p in [part.param] if not self._excluded else [p for p in part.parameters if self._decays(p)]:
             p.data.mul_(1 - self.weight_decay * rate)
 
@@ -402,9 +408,12 @@ class _Flat:
             known = [optimizer.state[p].get(name) for p in parameters]
             initial = optimizer.initial_slot if name in optimizer.slots else lambda name, p: torch.zeros_like(p)
             values = [initial(name, p) if k is None else k for k, p in zip(known, parameters, strict=True)]
-            self.slots[name] = self._join([v.to(p.device, p.dtype) for v, p in zip(values, parameters, strict=True)])
-            for p, view in zip(parameters, self._views(self.slots[name]), strict=True):
-                optimizer.state[p][name] = view
+            values = [v.to(p.device, p.dtype) for v, p in zip(values, parameters, strict=True)]
+            if optimizer.elementwise or name not in optimizer.slots:
+                self.slots[name] = self._join(values)
+                values = self._views(self.slots[name])
+            for p, value in zip(parameters, values, strict=True):
+                optimizer.state[p][name] = value
         self.constrained = [p for p in parameters if getattr(p, "constraint", None) is not None]
         self.state = optimizer.state
         self.plain = all(order is None for order in self.orders)

@@ -1,9 +1,12 @@
 """Optimizers, sorted by increasing complexity: their slots and their rule."""
 
+import math
+import re
+
 import torch
 
-from kshim.core.checks import fraction
-from kshim.optimizers.base import Optimizer
+from kshim.core.checks import fail, fraction
+from kshim.optimizers.base import _SHARED, Optimizer
 
 
 def _root(square, epsilon, inside):
@@ -39,6 +42,31 @@ class SGD(Optimizer):
             param.add_(velocity)
 
 
+class Lion(Optimizer):
+    """The sign of a moving mean: ``w -= rate * sign(beta_1 * m + (1 - beta_1) * g)``.
+
+    Args:
+        learning_rate: a float, schedule or callable; about a tenth of Adam's.
+        beta_1: in (0, 1], how much the mean counts in the sign.
+        beta_2: in [0, 1], how slowly the mean moves.
+        The others are ``Optimizer``'s.
+
+    Source: Keras 3 ``optimizers/lion.py``; Chen et al., 2023.
+    """
+
+    slots = ("momentum",)
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.keep({"beta_1": beta_1, "beta_2": beta_2}, beta_1=fraction, beta_2=fraction)
+        if beta_1 == 0:
+            fail(self, "`beta_1` to be in (0, 1], as 0 leaves the sign of the gradient alone", f"beta_1={beta_1}")
+
+    def update(self, param, grad, rate, step, momentum):
+        param.sub_(torch.lerp(grad, momentum, self.beta_1).sign_(), alpha=rate)
+        momentum.lerp_(grad, 1 - self.beta_2)
+
+
 class Adagrad(Optimizer):
     """``a += g**2; w -= rate * g / sqrt(a + epsilon)``.
 
@@ -64,6 +92,31 @@ class Adagrad(Optimizer):
     def update(self, param, grad, rate, step, accumulator):
         accumulator.addcmul_(grad, grad)
         param.addcdiv_(grad, _root(accumulator, self.epsilon, self.epsilon_inside_root), value=-rate)
+
+
+class Adadelta(Optimizer):
+    """``w -= rate * u`` with ``u = g * sqrt(d + epsilon) / sqrt(a + epsilon)``: a, d: means of ``g**2`` and ``u**2``.
+
+    Args:
+        learning_rate: a float, schedule or callable; 1.0 is the rate of the paper.
+        rho: in [0, 1], how slowly the means move.
+        epsilon: added inside the roots.
+        The others are ``Optimizer``'s.
+
+    Source: Keras 3 ``optimizers/adadelta.py``; Zeiler, 2012.
+    """
+
+    slots = ("accumulated_grad", "accumulated_delta_var")
+
+    def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.keep({"rho": rho, "epsilon": epsilon}, rho=fraction)
+
+    def update(self, param, grad, rate, step, squares, steps):
+        squares.mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
+        change = grad.mul_(_root(steps, self.epsilon, True)).div_(_root(squares, self.epsilon, True))
+        steps.mul_(self.rho).addcmul_(change, change, value=1 - self.rho)
+        param.sub_(change, alpha=rate)
 
 
 class RMSprop(Optimizer):
@@ -129,3 +182,282 @@ class Adam(Optimizer):
         if largest is not None:
             velocity = torch.maximum(largest, velocity, out=largest)
         param.addcdiv_(momentum, velocity.sqrt().add_(self.epsilon), value=-rate)
+
+
+class AdamW(Adam):
+    """``Adam`` with a decoupled weight decay.
+
+    Args:
+        weight_decay: a float; each step takes ``weight_decay * learning_rate`` of a weight.
+        The others are ``Adam``'s.
+
+    Raises: ValueError if ``weight_decay`` is None.
+
+    Source: Keras 3 ``optimizers/adamw.py``; Loshchilov and Hutter, 2019.
+    """
+
+    def __init__(self, learning_rate=0.001, weight_decay=0.004, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False,
+                 **kwargs):  # fmt: skip
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **kwargs)
+        if weight_decay is None:
+            fail(self, "`weight_decay` to be a float", "weight_decay=None", "Adam has none.")
+
+
+class Adamax(Optimizer):
+    """Adam with the largest gradient in the place of the mean square: ``w -= rate_t * m / (u + epsilon)``.
+
+    ``u = max(beta_2 * u, |g|)``, ``rate_t = rate / (1 - beta_1**t)``.
+
+    Args:
+        learning_rate: a float, schedule or callable.
+        beta_1, beta_2: in [0, 1], how slowly the mean and the largest move.
+        epsilon: added to ``u``.
+        The others are ``Optimizer``'s.
+
+    Source: Keras 3 ``optimizers/adamax.py``; Kingma and Ba, 2014.
+    """
+
+    slots = ("momentum", "norm")
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.keep({"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}, beta_1=fraction, beta_2=fraction)
+
+    def update(self, param, grad, rate, step, momentum, norm):
+        momentum.lerp_(grad, 1 - self.beta_1)
+        torch.maximum(norm.mul_(self.beta_2), grad.abs_(), out=norm)
+        param.addcdiv_(momentum, norm + self.epsilon, value=-rate / (1 - self.beta_1**step))
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov's look ahead, whose momentum warms up: ``beta_1 * (1 - 0.96**t / 2)``.
+
+    Args:
+        learning_rate: a float, schedule or callable.
+        beta_1, beta_2: in [0, 1], how slowly the means move.
+        epsilon: added to the root.
+        The others are ``Optimizer``'s.
+
+    Source: Keras 3 ``optimizers/nadam.py``; Dozat, 2016.
+    """
+
+    slots = ("momentum", "velocity")
+    schedule_decay = 1.0  # how quickly the momentum warms up
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.keep({"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}, beta_1=fraction, beta_2=fraction)
+        self._warmed = (0, 1.0)  # a step, and the product of the momenta up to it
+
+    def _momentum_at(self, step):
+        return self.beta_1 * (1 - 0.5 * 0.96 ** (step * self.schedule_decay))
+
+    def update(self, param, grad, rate, step, momentum, velocity):
+        done, product = self._warmed if self._warmed[0] <= step else (0, 1.0)
+        product *= math.prod(map(self._momentum_at, range(done + 1, step + 1)))
+        self._warmed = (step, product)
+        now, after = self._momentum_at(step), self._momentum_at(step + 1)
+        momentum.lerp_(grad, 1 - self.beta_1)
+        velocity.mul_(self.beta_2).addcmul_(grad, grad, value=1 - self.beta_2)
+        ahead = grad.mul_((1 - now) / (1 - product)).add_(momentum, alpha=after / (1 - product * after))
+        root = velocity.div(1 - self.beta_2**step).sqrt_().add_(self.epsilon)
+        param.addcdiv_(ahead, root, value=-rate)
+
+
+class Ftrl(Optimizer):
+    """Follow the regularized leader: weights from two sums, with penalties that make them 0.
+
+    Args:
+        learning_rate: a float, schedule or callable.
+        learning_rate_power: 0 or below; -0.5 is the usual root.
+        initial_accumulator_value: the first sum of squares, 0 or above.
+        l1_regularization_strength, l2_regularization_strength: penalties, 0 or above.
+        l2_shrinkage_regularization_strength: a penalty that only changes the gradient, 0 or above.
+        beta: added to the root of the sum of squares; 0 or above.
+        The others are ``Optimizer``'s.
+
+    Raises: ValueError for a value out of its range.
+
+    Source: Keras 3 ``optimizers/ftrl.py``; McMahan et al., 2013.
+    """
+
+    slots = ("accumulator", "linear")
+
+    def __init__(self, learning_rate=0.001, learning_rate_power=-0.5, initial_accumulator_value=0.1,
+                 l1_regularization_strength=0.0, l2_regularization_strength=0.0,
+                 l2_shrinkage_regularization_strength=0.0, beta=0.0, **kwargs):  # fmt: skip
+        own = {
+            "learning_rate_power": learning_rate_power, "initial_accumulator_value": initial_accumulator_value,
+            "l1_regularization_strength": l1_regularization_strength,
+            "l2_regularization_strength": l2_regularization_strength,
+            "l2_shrinkage_regularization_strength": l2_shrinkage_regularization_strength, "beta": beta,
+        }  # fmt: skip
+        super().__init__(learning_rate, **kwargs)
+        self.keep(own)
+        for key, value in own.items():
+            if (value > 0) if key == "learning_rate_power" else (value < 0):
+                sign = "0 or below" if key == "learning_rate_power" else "0 or above"
+                fail(self, f"`{key}` to be {sign}", f"{key}={value}")
+
+    def initial_slot(self, name, parameter):
+        first = self.initial_accumulator_value if name == "accumulator" else 0.0
+        return torch.full_like(parameter, first)
+
+    def update(self, param, grad, rate, step, accumulator, linear):
+        power, before = -self.learning_rate_power, accumulator.clone()
+        accumulator.addcmul_(grad, grad)
+        root = accumulator**power
+        linear.add_(grad).addcmul_((root - before**power).div_(rate), param, value=-1)
+        linear.add_(param, alpha=2 * self.l2_shrinkage_regularization_strength)
+        weight = root.div_(rate).add_(2 * self.l2_regularization_strength + self.beta / rate)
+        bound = self.l1_regularization_strength
+        torch.div(linear.clamp(-bound, bound).sub_(linear), weight, out=param)
+
+
+class Lamb(Optimizer):
+    """Adam whose step for a whole weight is as long as the weight is: for very large batches.
+
+    ``w -= rate * |w| / |u| * u``, u Adam's step with both means corrected for their start.
+
+    Args:
+        learning_rate: a float, schedule or callable.
+        beta_1, beta_2: in [0, 1], how slowly the means move.
+        epsilon: added to the root.
+        The others are ``Optimizer``'s.
+
+    Source: Keras 3 ``optimizers/lamb.py``; You et al., 2019.
+    """
+
+    slots = ("momentum", "velocity")
+    elementwise = False
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.keep({"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}, beta_1=fraction, beta_2=fraction)
+
+    def update(self, param, grad, rate, step, momentum, velocity):
+        momentum.lerp_(grad, 1 - self.beta_1)
+        velocity.mul_(self.beta_2).addcmul_(grad, grad, value=1 - self.beta_2)
+        root = velocity.div(1 - self.beta_2**step).sqrt_().add_(self.epsilon)
+        change = momentum.div(1 - self.beta_1**step).div_(root)
+        long, wide = param.norm(), change.norm()
+        ratio = torch.where((long > 0) & (wide > 0), long / wide, 1.0)
+        param.sub_(change.mul_(ratio), alpha=rate)
+
+
+class Adafactor(Optimizer):
+    """Adam's mean square from the means of its rows and columns, and steps relative to the size of a weight.
+
+    Args:
+        learning_rate: a float, schedule or callable.
+        beta_2_decay: below 0; the mean square moves by ``t ** beta_2_decay`` at step t.
+        epsilon_1: added to the squared gradient.
+        epsilon_2: the least size that a weight is taken to have.
+        clip_threshold: the largest root mean square of a step before it is scaled down.
+        relative_step: whether the rate is at most ``1 / sqrt(t)``; Keras 3 bounds the step so in either case.
+        The others are ``Optimizer``'s.
+
+    Source: Keras 3 ``optimizers/adafactor.py``; Shazeer and Stern, 2018.
+    """
+
+    slots = ("rows", "columns", "velocity")
+    elementwise = False
+
+    def __init__(self, learning_rate=0.001, beta_2_decay=-0.8, epsilon_1=1e-30, epsilon_2=1e-3, clip_threshold=1.0,
+                 relative_step=True, **kwargs):  # fmt: skip
+        super().__init__(learning_rate, **kwargs)
+        self.keep({
+            "beta_2_decay": beta_2_decay, "epsilon_1": epsilon_1, "epsilon_2": epsilon_2,
+            "clip_threshold": clip_threshold, "relative_step": relative_step,
+        })  # fmt: skip
+
+    def initial_slot(self, name, parameter):
+        shape = parameter.shape
+        if name != "velocity":
+            shape = () if len(shape) < 2 else shape[:-1] if name == "rows" else (*shape[:-2], shape[-1])
+        return parameter.new_zeros(shape)
+
+    def update(self, param, grad, rate, step, rows, columns, velocity):
+        size = param.square().mean().sqrt_().clamp_(min=self.epsilon_2) * min(rate, step**-0.5)
+        share = step**self.beta_2_decay
+        square = grad.square().add_(self.epsilon_1)
+        if param.dim() < 2:
+            velocity.lerp_(square, share)
+        else:
+            rows.lerp_(square.mean(-1), share)
+            columns.lerp_(square.mean(-2), share)
+            torch.mul((rows / rows.mean(-1, keepdim=True)).unsqueeze(-1), columns.unsqueeze(-2), out=velocity)
+        change = grad.div_(velocity.sqrt())
+        change.div_((change.square().mean().sqrt_() / self.clip_threshold).clamp_(min=1))
+        param.sub_(change.mul_(size))
+
+
+class Muon(Optimizer):
+    """Momentum made orthogonal for matrices, and AdamW for every other weight.
+
+    Args:
+        learning_rate: a float, schedule or callable.
+        adam_beta_1, adam_beta_2, epsilon: of AdamW.
+        adam_weight_decay, weight_decay: decay of the weights that AdamW trains, and of the matrices; floats or None.
+        exclude_layers: regular expressions; weights whose path holds one are AdamW's.
+        exclude_embeddings: whether weights with ``embedding`` in their path are.
+        muon_a, muon_b, muon_c: coefficients of the Newton-Schulz iteration, ``ns_steps`` times.
+        adam_lr_ratio: AdamW's rate is this times ``learning_rate``.
+        momentum: in [0, 1].
+        nesterov: whether to look ahead.
+        rms_rate: the step is scaled by this times the root of the longer side; None leaves it.
+        The others are ``Optimizer``'s.
+
+    Source: Keras 3 ``optimizers/muon.py``; Jordan et al., 2024; Liu et al., 2025.
+    """
+
+    slots = ("momentum", "velocity")
+    elementwise = False
+
+    def __init__(self, learning_rate=0.001, adam_beta_1=0.9, adam_beta_2=0.999, adam_weight_decay=0.004, epsilon=1e-7,
+                 weight_decay=0.004, clipnorm=None, clipvalue=None, global_clipnorm=None, use_ema=False,
+                 ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
+                 gradient_accumulation_steps=None, name=None, exclude_layers=None, exclude_embeddings=True,
+                 muon_a=3.4445, muon_b=-4.775, muon_c=2.0315, adam_lr_ratio=1, momentum=0.95, ns_steps=5,
+                 nesterov=True, rms_rate=0.2, **kwargs):  # fmt: skip
+        given = {key: value for key, value in locals().items() if key not in ("self", "kwargs", "__class__")}
+        shared = {key: given.pop(key) for key in list(given) if key in _SHARED}
+        super().__init__(**shared, **kwargs)
+        given["exclude_layers"] = exclude_layers or []
+        self.keep(given, adam_beta_1=fraction, adam_beta_2=fraction, momentum=fraction)
+
+    def _is_adams(self, param):
+        path = getattr(param, "path", "")
+        return (
+            param.dim() != 2
+            or (self.exclude_embeddings and "embedding" in path.lower())
+            or any(re.search(pattern, path) for pattern in self.exclude_layers)
+        )
+
+    def _decay(self, part, rate):
+        for p in part.parameters:
+            decay = self.adam_weight_decay if self._is_adams(p) else self.weight_decay
+            if decay is not None and self._decays(p):
+                p.data.mul_(1 - decay * rate)
+
+    def update(self, param, grad, rate, step, momentum, velocity):
+        if self._is_adams(param):
+            rate *= self.adam_lr_ratio * (1 - self.adam_beta_2**step) ** 0.5 / (1 - self.adam_beta_1**step)
+            momentum.lerp_(grad, 1 - self.adam_beta_1)
+            velocity.mul_(self.adam_beta_2).addcmul_(grad, grad, value=1 - self.adam_beta_2)
+            param.addcdiv_(momentum, velocity.sqrt().add_(self.epsilon), value=-rate)
+            return
+        momentum.mul_(self.momentum).add_(grad)
+        change = self._orthogonal(grad.add(momentum, alpha=self.momentum) if self.nesterov else momentum)
+        scale = 1.0 if self.rms_rate is None else max(param.shape) ** 0.5 * self.rms_rate
+        param.sub_(change, alpha=rate * scale)
+
+    def _orthogonal(self, x):
+        """``x`` with all its singular values moved near 1."""
+        tall = x.shape[0] > x.shape[1]
+        x = x.t() if tall else x
+        x = x / (x.norm() + 1e-7)
+        for _ in range(self.ns_steps):
+            square = x @ x.t()
+            x = self.muon_a * x + (self.muon_b * square + self.muon_c * square @ square) @ x
+        return x.t() if tall else x

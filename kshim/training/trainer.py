@@ -3,7 +3,6 @@
 import warnings
 from typing import ClassVar
 
-import numpy as np
 import torch
 
 from kshim import optimizers

@@ -20,9 +20,12 @@ def over(holds=lambda case: True):
     return pytest.mark.parametrize("case", [case for case in CASES if holds(case)], ids=lambda case: case.name)
 
 
+WHOLES = ("ctc", "dice", "tversky")  # one value for a whole sequence, or for all
 every = over()
 # Rows with a value for each sample, in the axes of the predictions but the last: those weights and masks fit.
-rows = over(lambda case: case.targets != "values_column_target" and "axis" not in case.arguments)
+rows = over(
+    lambda case: case.targets != "values_column_target" and "axis" not in case.arguments and case.fn not in WHOLES
+)
 reductions = pytest.mark.parametrize("reduction", REDUCTIONS)
 
 
@@ -81,6 +84,26 @@ def test_sample_weight_is_keras(case, reduction, keras3):
         assert_same(case, keras3, lambda k, t, p, w=weight: make(k, case, reduction=reduction)(t, p, w).flatten())
 
 
+@reductions
+def test_a_weight_for_each_sequence_of_ctc(reduction, keras3):
+    y_true, y_pred = TARGETS["labels_ctc"]
+    found = [
+        k.losses.CTC(reduction=reduction)(y_true, y_pred.astype("float32"), sample_weight=np.array([1.0, 3.0]))
+        for k in (kshim, keras3)
+    ]
+    assert_close(*found)
+
+
+@pytest.mark.parametrize(("call", "match"), [
+    (lambda k: k.losses.CTC()(np.ones(3), np.ones((3, 2, 4))), r"ctc: expected y_true of shape .* Received: .*\(3,\)"),
+    (lambda k: k.losses.CategoricalGeneralizedCrossEntropy(q=1.0), r"`q` to be in the interval .*Received: q=1"),
+])  # fmt: skip
+def test_refused(call, match, keras3):
+    for k in (kshim, keras3):
+        with pytest.raises(ValueError, match=match if k is kshim else None):
+            call(k)
+
+
 @over(lambda case: case.targets.endswith("steps") and not case.arguments)
 @reductions
 def test_a_weight_for_each_sample_of_a_sequence(case, reduction):
@@ -111,7 +134,7 @@ def test_config_is_keras_and_comes_back(case, keras3):
         ours, theirs = make(kshim, case, **more), make(keras3, case, **more)
         assert ours.name == theirs.name
         config = ours.get_config()
-        added = [key for key in ("dtype", "axis") if key not in theirs.get_config()]  # Keras forgets them
+        added = [key for key in ("dtype", "axis", "delta") if key not in theirs.get_config()]  # Keras forgets them
         assert same_config({key: value for key, value in config.items() if key not in added}, theirs.get_config())
         for again in (type(ours).from_config(config), losses.deserialize(losses.serialize(ours)),
                       copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))):  # fmt: skip
@@ -125,7 +148,9 @@ def test_arrays_are_taken(case):
 
 
 # Where probabilities saturate float64 gives another value, as 1 - epsilon is another number.
-@over(lambda case: "saturated" not in case.targets and "one_unit" not in case.targets)
+@over(
+    lambda case: not any(word in case.name for word in ("saturated", "one_unit", "focal_crossentropy-one_hot_logits"))
+)
 def test_dtype(case):
     y_true, y_pred = tensors(case)
     value = make(kshim, case, dtype="float64")(y_true, y_pred)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from cases import array, assert_close, assert_covered, public_classes, same_config
-from cases.optimizers import CASES, NO_CASE, RULES, gradients, optimizer, starts
+from cases.optimizers import CASES, NO_CASE, RULES, SCHEDULES, gradients, optimizer, starts
 
 import kshim
 from kshim import optimizers
@@ -364,13 +364,38 @@ def test_wrong_gradients():
 # ---------- schedules
 
 
-@pytest.mark.parametrize("staircase", [False, True])
-def test_inverse_time_decay_is_keras(staircase, keras3):
-    ours, theirs = (k.optimizers.schedules.InverseTimeDecay(0.3, 4, 0.7, staircase) for k in (kshim, keras3))
-    for i in range(12):
-        assert float(ours(i)) == pytest.approx(float(theirs(i)), rel=1e-6)
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_schedule_is_keras(name, keras3):
+    cls, arguments = SCHEDULES[name]
+    ours, theirs = (getattr(k.optimizers.schedules, cls)(**arguments) for k in (kshim, keras3))
+    for i in range(40):
+        assert float(ours(i)) == pytest.approx(float(theirs(i)), rel=2e-6, abs=1e-8), f"step {i}"
     assert ours.get_config() == theirs.get_config()
-    assert type(ours).from_config(ours.get_config()).get_config() == ours.get_config()
+    for again in (type(ours).from_config(ours.get_config()),
+                  optimizers.schedules.deserialize(optimizers.schedules.serialize(ours)),
+                  pickle.loads(pickle.dumps(ours))):  # fmt: skip
+        assert again.get_config() == ours.get_config() and again(5) == ours(5)
+
+
+def test_every_schedule_has_a_row():
+    public = public_classes(optimizers.schedules, optimizers.schedules.LearningRateSchedule)
+    base = {"LearningRateSchedule": "the base: test_a_schedule_of_the_user"}
+    assert_covered(public, {cls for cls, _ in SCHEDULES.values()}, base)
+
+
+@pytest.mark.parametrize(("call", "match"), [
+    (lambda s: s.ExponentialDecay(0.1, 0, 0.5), "`decay_steps` to be above 0. Received: decay_steps=0"),
+    (lambda s: s.PolynomialDecay(0.1, -1), "PolynomialDecay.*`decay_steps`"),
+    (lambda s: s.CosineDecay(0.1, 0), "CosineDecay.*`decay_steps`"),
+    (lambda s: s.CosineDecayRestarts(0.1, 0), "CosineDecayRestarts.*`first_decay_steps`"),
+    (lambda s: s.InverseTimeDecay(0.1, 0, 0.5), "InverseTimeDecay.*`decay_steps`"),
+    (lambda s: s.PiecewiseConstantDecay([1, 2], [0.1]), "shorter than `values`. Received: 2 boundaries and 1 values"),
+])  # fmt: skip
+def test_schedule_refuses(call, match, keras3):
+    with pytest.raises(ValueError, match=match):
+        call(optimizers.schedules)
+    with pytest.raises(ValueError, match=r".*"):
+        call(keras3.optimizers.schedules)
 
 
 def test_a_schedule_of_the_user(keras3):

@@ -41,6 +41,56 @@ RULES = {
     "adam_amsgrad": ("Adam", {"learning_rate": 0.01, "beta_2": 0.5, "amsgrad": True}),
     "adagrad": ("Adagrad", {"learning_rate": 0.1}),
     "adagrad_initial": ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 1.0, "epsilon": 1e-2}),
+    "lion": ("Lion", {"learning_rate": 0.01}),
+    "lion_betas": ("Lion", {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.7}),
+    "adadelta": ("Adadelta", {"learning_rate": 1.0}),
+    "adadelta_rho": ("Adadelta", {"learning_rate": 0.5, "rho": 0.6, "epsilon": 1e-3}),
+    "adamw": ("AdamW", {"learning_rate": 0.01}),
+    "adamw_decay": ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.1, "amsgrad": True}),
+    "adamax": ("Adamax", {"learning_rate": 0.01}),
+    "adamax_betas": ("Adamax", {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.6, "epsilon": 1e-2}),
+    "nadam": ("Nadam", {"learning_rate": 0.01}),
+    "nadam_betas": ("Nadam", {"learning_rate": 0.01, "beta_1": 0.7, "beta_2": 0.8, "epsilon": 1e-2}),
+    "ftrl": ("Ftrl", {"learning_rate": 0.1}),
+    "ftrl_penalties": (
+        "Ftrl",
+        {
+            "learning_rate": 0.1,
+            "learning_rate_power": -0.7,
+            "initial_accumulator_value": 0.5,
+            "beta": 0.2,
+            "l1_regularization_strength": 0.1,
+            "l2_regularization_strength": 0.2,
+            "l2_shrinkage_regularization_strength": 0.1,
+        },
+    ),
+    "lamb": ("Lamb", {"learning_rate": 0.01}),
+    "lamb_betas": ("Lamb", {"learning_rate": 0.01, "beta_1": 0.7, "beta_2": 0.8, "epsilon": 1e-2}),
+    "adafactor": ("Adafactor", {"learning_rate": 0.05}),
+    "adafactor_steps": (
+        "Adafactor",
+        {
+            "learning_rate": 0.5,
+            "beta_2_decay": -0.5,
+            "epsilon_2": 0.1,
+            "clip_threshold": 0.5,
+            "relative_step": False,
+        },
+    ),
+    "muon": ("Muon", {"learning_rate": 0.01}),
+    "muon_plain": (
+        "Muon",
+        {
+            "learning_rate": 0.01,
+            "nesterov": False,
+            "rms_rate": None,
+            "adam_lr_ratio": 0.3,
+            "weight_decay": None,
+            "adam_weight_decay": None,
+            "momentum": 0.5,
+            "ns_steps": 3,
+        },
+    ),
 }
 OPTIONS = {
     "clipnorm": {"clipnorm": 0.5},
@@ -68,13 +118,36 @@ CASES = [
     *(
         Case(f"{name}_{option}", optimizer(RULES[name][0], **(RULES[name][1] | more)))
         for option, more in OPTIONS.items()
-        for name in ("sgd", "sgd_momentum", "rmsprop", "adam", "adagrad")
+        for name in ("sgd", "sgd_momentum", "rmsprop", "adam", "adagrad", "nadam", "lamb")
     ),
     *(
         Case(f"{name}_weight_decay_exclude", optimizer(RULES[name][0], weight_decay=0.1), ("bias",))
         for name in ("sgd", "adam")
     ),
 ]
+
+# name -> class of ``optimizers.schedules``, arguments
+SCHEDULES = {
+    "exponential": ("ExponentialDecay", {"initial_learning_rate": 0.3, "decay_steps": 4, "decay_rate": 0.7}),
+    "exponential_stairs": ("ExponentialDecay", {
+        "initial_learning_rate": 0.3, "decay_steps": 4, "decay_rate": 0.7, "staircase": True}),
+    "inverse": ("InverseTimeDecay", {"initial_learning_rate": 0.3, "decay_steps": 4, "decay_rate": 0.7}),
+    "inverse_stairs": ("InverseTimeDecay", {
+        "initial_learning_rate": 0.3, "decay_steps": 4, "decay_rate": 0.7, "staircase": True}),
+    "pieces": ("PiecewiseConstantDecay", {"boundaries": [5, 11, 12], "values": [1.0, 0.5, 0.25, 0.1]}),
+    "one_piece": ("PiecewiseConstantDecay", {"boundaries": [5], "values": [1.0, 0.5], "name": "it"}),
+    "polynomial": ("PolynomialDecay", {"initial_learning_rate": 0.3, "decay_steps": 9}),
+    "polynomial_root": ("PolynomialDecay", {
+        "initial_learning_rate": 0.3, "decay_steps": 9, "end_learning_rate": 0.01, "power": 0.5}),
+    "polynomial_cycle": ("PolynomialDecay", {
+        "initial_learning_rate": 0.3, "decay_steps": 9, "power": 2.0, "cycle": True}),
+    "cosine": ("CosineDecay", {"initial_learning_rate": 0.3, "decay_steps": 9, "alpha": 0.1}),
+    "cosine_warm": ("CosineDecay", {
+        "initial_learning_rate": 0.1, "decay_steps": 20, "warmup_target": 0.5, "warmup_steps": 7}),
+    "restarts": ("CosineDecayRestarts", {"initial_learning_rate": 0.3, "first_decay_steps": 3}),
+    "restarts_alike": ("CosineDecayRestarts", {
+        "initial_learning_rate": 0.3, "first_decay_steps": 5, "t_mul": 1.0, "m_mul": 0.8, "alpha": 0.2}),
+}  # fmt: skip
 
 NO_CASE = {"Optimizer": "the base: test_an_optimizer_of_the_user"}
 
