@@ -131,6 +131,21 @@ OPTIMIZERS = {
         Row(until="2.3.1", defaults={"learning_rate": 0.01, "initial_accumulator_value": 0.0}),
         Row(values=EPSILON),
     ),
+    "optimizers.Adadelta": (
+        Row(until="2.2.4", positions=("learning_rate", "rho", "epsilon", "decay")),
+        Row(until="2.0.8", defaults={"epsilon": 1e-8}),
+        Row(until="2.3.1", defaults={"learning_rate": 1.0}),
+        Row(values=EPSILON),
+    ),
+    **{
+        f"optimizers.{name}": (
+            Row(until="2.2.4", positions=("learning_rate", "beta_1", "beta_2", "epsilon", last)),
+            Row(until="2.0.8", defaults={"epsilon": 1e-8}),
+            Row(until="2.3.1", defaults={"learning_rate": 0.002}),
+            Row(values=EPSILON, gone={"schedule_decay": Gone((None, 0.004), "It is 0.004 up to 2.3.1.")}),
+        )
+        for name, last in (("Adamax", "decay"), ("Nadam", "schedule_decay"))
+    },
     "optimizers.Adam": (
         Row(until="2.0.8", positions=("learning_rate", "beta_1", "beta_2", "epsilon", "decay"),
             defaults={"epsilon": 1e-8}),

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+from typing import Any
 
 import torch
 
@@ -100,5 +101,6 @@ CALLS = {
 
 def attach():
     """Wrap the calls."""
+    cls: Any  # a layer
     for cls, (formula, since, until) in CALLS.items():
         cls.call = wrapped(cls.call, formula, since, until)

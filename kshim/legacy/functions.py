@@ -1,10 +1,13 @@
 """Functions and small classes whose meaning follows the dialect; ``names`` puts them in their modules."""
 
+import functools
+
 import numpy as np
 import torch
 
-from kshim import activations, regularizers
+from kshim import activations, losses, regularizers
 from kshim.core import arrays, dtypes, settings
+from kshim.losses.base import both
 
 _hard_sigmoid_today = activations.hard_sigmoid
 
@@ -37,3 +40,25 @@ def to_categorical(x, num_classes=None, dtype=None):
     rows = arrays.to_categorical(x, num_classes)
     dtype = dtypes.name_of(dtype or ("float32" if settings.holds(since="2.2.4", until="tf.keras") else "float64"))
     return rows.astype(dtype) if isinstance(rows, np.ndarray) else rows.to(dtypes.TORCH[dtype])
+
+
+def _labels_as_given(today, power):
+    """A hinge loss up to 2.2.4: labels 0 and 1 are not moved to -1 and 1."""
+
+    @functools.wraps(today)
+    def call(y_true, y_pred):
+        if settings.holds(since="2.3.1"):
+            return today(y_true, y_pred)
+        y_true, y_pred = both(y_true, y_pred)
+        return ((1 - y_true * y_pred).clamp(min=0) ** power).mean(-1)
+
+    return call
+
+
+hinge, squared_hinge = _labels_as_given(losses.hinge, 1), _labels_as_given(losses.squared_hinge, 2)
+
+
+def cosine_proximity(y_true, y_pred, axis=-1):
+    """Minus the cosine of the angle along ``axis``; up to 2.0.8 divided by the size of that axis."""
+    values = losses.cosine_similarity(y_true, y_pred, axis)
+    return values / y_pred.shape[axis] if settings.holds(until="2.0.8") else values

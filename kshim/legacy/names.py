@@ -7,7 +7,7 @@ import sys
 import types
 from typing import Any
 
-from kshim import activations, constraints, layers, optimizers, regularizers
+from kshim import activations, constraints, layers, losses, metrics, optimizers, regularizers
 from kshim.callbacks import base as callbacks
 from kshim.core import settings
 from kshim.core.registry import Registry
@@ -24,7 +24,11 @@ ALIASES = {
                "MaskedLambda": "Lambda", "UpSample1D": "UpSampling1D", "UpSample2D": "UpSampling2D",
                "ActivityRegularizer": "ActivityRegularization", "ThresholdedReLu": "ThresholdedReLU"},
     "losses": {"mse": "mean_squared_error", "MSE": "mean_squared_error", "mae": "mean_absolute_error",
-               "MAE": "mean_absolute_error"},
+               "MAE": "mean_absolute_error", "mape": "mean_absolute_percentage_error",
+               "MAPE": "mean_absolute_percentage_error", "msle": "mean_squared_logarithmic_error",
+               "MSLE": "mean_squared_logarithmic_error", "kld": "kl_divergence", "KLD": "kl_divergence",
+               "kullback_leibler_divergence": "kl_divergence", "logcosh": "log_cosh", "bce": "binary_crossentropy",
+               "BCE": "binary_crossentropy", "huber_loss": "huber"},
     "regularizers": {"WeightRegularizer": "L1L2"},
 }  # fmt: skip
 
@@ -40,6 +44,8 @@ GONE: dict[str, tuple] = {
 # module -> name -> what follows the dialect
 BY_DIALECT: dict[str, dict[str, Any]] = {
     "activations": {"hard_sigmoid": functions.hard_sigmoid},
+    "losses": {name: getattr(functions, name) for name in ("hinge", "squared_hinge", "cosine_proximity")}
+    | {"cosine": functions.cosine_proximity},
     "regularizers": {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2},
     "utils": {"to_categorical": functions.to_categorical},
 }
@@ -63,6 +69,7 @@ ATTRIBUTES: dict[type, dict[str, str]] = {
 FORMULAS: dict[type, dict[str, tuple[str, Any]]] = {
     optimizers.RMSprop: {"epsilon_inside_root": ("2.3.1", False)},
     optimizers.Adagrad: {"epsilon_inside_root": ("2.3.1", False)},
+    optimizers.Nadam: {"schedule_decay": ("2.3.1", 0.004)},
 }
 
 # names of logged values that answer for each other in History.history, logs and monitor=
@@ -77,6 +84,10 @@ STRINGS: tuple[tuple[Registry, dict[str, Any]], ...] = (
     (regularizers.REGISTRY, {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2}),
     (constraints.REGISTRY, {"maxnorm": constraints.MaxNorm, "nonneg": constraints.NonNeg,
                             "unitnorm": constraints.UnitNorm}),
+    *(
+        (registry, {**BY_DIALECT["losses"], **{old: getattr(losses, new) for old, new in ALIASES["losses"].items()}})
+        for registry in (losses.LOSSES, metrics.METRICS)
+    ),
     (layers.LAYERS, {cls.__name__: cls for cls in GONE["layers"] if isinstance(cls, type)}),
     (layers.LAYERS, {old: getattr(layers, new) for old, new in ALIASES["layers"].items() if hasattr(layers, new)}),
 )  # fmt: skip

@@ -116,13 +116,18 @@ def set_layer(regularizer, layer):
     layer.activity_regularizer = regularizer
 
 
+METHODS = (get_input_shape_at, get_output_shape_at, get_output_shape_for)
+ATTRIBUTES = {
+    "input_shape": Found(input_shape), "output_shape": Found(output_shape),
+    "constraints": property(get_constraints, set_constraints),
+    "trainable_weights": vars(Layer)["trainable_weights"].setter(set_trainable_weights),
+    "non_trainable_weights": vars(Layer)["non_trainable_weights"].setter(set_non_trainable_weights),
+}  # fmt: skip
+
+
 def attach():
     """Write them into today's classes."""
-    for method in (get_input_shape_at, get_output_shape_at, get_output_shape_for):
-        setattr(Layer, method.__name__, method)
-    Layer.input_shape, Layer.output_shape = Found(input_shape), Found(output_shape)
-    trainable, others = set_trainable_weights, set_non_trainable_weights
-    Layer.trainable_weights = Layer.trainable_weights.setter(trainable)
-    Layer.non_trainable_weights = Layer.non_trainable_weights.setter(others)
-    Layer.constraints = property(get_constraints, set_constraints)
-    regularizers.Regularizer.set_param, regularizers.Regularizer.set_layer = set_param, set_layer
+    for name, value in {**{method.__name__: method for method in METHODS}, **ATTRIBUTES}.items():
+        setattr(Layer, name, value)
+    for method in (set_param, set_layer):
+        setattr(regularizers.Regularizer, method.__name__, method)

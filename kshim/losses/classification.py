@@ -191,13 +191,13 @@ def _signs(y_true):
 def hinge(y_true, y_pred):
     """``mean(max(1 - y_true * y_pred, 0))`` over the last axis, of labels -1 and 1 (or 0 and 1)."""
     y_true, y_pred = both(y_true, y_pred)
-    return torch.relu(1 - _signs(y_true) * y_pred).mean(-1)
+    return (1 - _signs(y_true) * y_pred).clamp(min=0).mean(-1)
 
 
 def squared_hinge(y_true, y_pred):
     """``mean(max(1 - y_true * y_pred, 0) ** 2)`` over the last axis, of labels -1 and 1 (or 0 and 1)."""
     y_true, y_pred = both(y_true, y_pred)
-    return torch.square(torch.relu(1 - _signs(y_true) * y_pred)).mean(-1)
+    return torch.square((1 - _signs(y_true) * y_pred).clamp(min=0)).mean(-1)
 
 
 def categorical_hinge(y_true, y_pred):

@@ -3,6 +3,7 @@
 import warnings
 from typing import ClassVar
 
+import numpy as np
 import torch
 
 from kshim import optimizers

@@ -101,9 +101,7 @@ def test_output_and_gradients_are_keras(case, keras3):
         if not case.gradient:
             found.append((outputs, [], layer.get_weights()))
             continue
-        total = sum(
-            (x * (torch.tensor(counting(tuple(x.shape))) + 1)).sum() for x in outputs if x.is_floating_point()
-        )
+        total = sum((x * (torch.tensor(counting(tuple(x.shape))) + 1)).sum() for x in outputs if x.is_floating_point())
         weights = [getattr(w, "value", w) for w in layer.trainable_weights]
         leaves = [x for x in inputs if x.requires_grad] + weights
         gradients = torch.autograd.grad(total, leaves, allow_unused=True) if leaves else []

@@ -4,6 +4,7 @@ torch has no strings: they come as numpy arrays, lists or single texts, and go o
 """
 
 import collections
+import functools
 import itertools
 import os
 
@@ -116,9 +117,15 @@ def pair(owner, name, value):
 
 
 def _untraced(function):
-    """``torch.compiler.disable`` without loading the compiler: numpy's hashing can't be traced."""
-    function._torchdynamo_disable = True
-    return function
+    """``torch.compiler.disable``, which loads the compiler, put off until one is at work: numpy can't be traced."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        if torch.compiler.is_compiling():
+            return torch.compiler.disable(function)(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return call
 
 
 @_untraced
