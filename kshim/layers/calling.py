@@ -2,21 +2,20 @@
 
 import contextlib
 import inspect
-import itertools
 import threading
 
 from kshim.core import tree
 from kshim.graph import infer
 
-_call_ids = itertools.count(1)  # one for each outermost call: losses of an earlier one are stale
-
 
 class _Calling(threading.local):
     """The call under way in this thread: its id, how deep it is, and where its losses are collected."""
 
-    id = 0
     depth = 0
     collected: list | None = None
+
+    def __init__(self):
+        self.id = threading.get_ident() << 40  # counts up from there: one for each outermost call of any thread
 
 
 current = _Calling()
@@ -24,7 +23,7 @@ current = _Calling()
 
 def new_call():
     """Begin an outermost call: what layers add to their losses from now on replaces what they added before."""
-    current.id = next(_call_ids)
+    current.id += 1
 
 
 @contextlib.contextmanager

@@ -138,9 +138,9 @@ class ConvLSTMCell(LSTMCell, Convolution):
         return shape, [shape, shape]
 
     def get_config(self):
-        config = super().get_config()
-        config.pop("activity_regularizer", None)
-        return config
+        # `filters` says what `units` would, and a cell has no output of its own to be penalized.
+        unsaid = ("activity_regularizer", "units")
+        return {name: value for name, value in super().get_config().items() if name not in unsaid}
 
 
 _DOC = """Convolutional LSTM over {axes} at each step: an LSTM whose products are convolutions.

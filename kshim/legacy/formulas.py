@@ -57,12 +57,12 @@ def batch_normalization(call, layer, inputs, training=None, mask=None):
         return outputs
     with torch.no_grad():
         if frozen and settings.holds(since="2.2.4"):
-            mean.copy_(before[0]), variance.copy_(before[1])
+            mean.data.copy_(before[0]), variance.data.copy_(before[1])  # past autograd, which holds them for backward
         elif layer.momentum < 1 and settings.holds(since="2.2.4"):
             kept, factor = _kept(layer), _variance_factor(layer, inputs)
             for moving, old, times in ((mean, before[0], 1.0), (variance, before[1], factor)):
                 batch = (moving - layer.momentum * old) / (1 - layer.momentum) * times
-                moving.copy_(kept * old + (1 - kept) * batch)
+                moving.data.copy_(kept * old + (1 - kept) * batch)
     return outputs
 
 

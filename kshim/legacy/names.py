@@ -11,8 +11,9 @@ from kshim import activations, constraints, layers, losses, metrics, optimizers,
 from kshim.callbacks import base as callbacks
 from kshim.core import settings
 from kshim.core.registry import Registry
-from kshim.legacy import arguments, formulas, functions, old_methods, translate
+from kshim.legacy import arguments, formulas, functions, old_methods, tf_layers, translate
 from kshim.legacy import layers as gone
+from kshim.legacy import recurrent as gone_recurrent
 
 # module -> old name -> today's name there
 ALIASES = {
@@ -37,7 +38,11 @@ GONE: dict[str, tuple] = {
     "layers": (
         gone.AutoEncoder, gone.Deconvolution2D, gone.Highway, gone.LambdaMerge, gone.LRN2D, gone.MaxoutDense,
         gone.Merge, gone.ParametricSoftplus, gone.Siamese, gone.SReLU, gone.ThresholdedLinear, gone.ThresholdedReLU,
-        gone.TimeDistributedMerge, gone.add_shared_layer,
+        gone.TimeDistributedMerge, gone.add_shared_layer, gone_recurrent.ConvLSTM2DCell, gone_recurrent.ConvRecurrent2D,
+        gone_recurrent.ConvRNN2D, gone_recurrent.Recurrent, gone_recurrent.SiameseHead,
+        gone_recurrent.time_distributed_dense,
+        tf_layers.AbstractRNNCell, tf_layers.DenseFeatures, tf_layers.DynamicEmbedding, tf_layers.DynamicLookup,
+        tf_layers.PreprocessingLayer, tf_layers.RandomHeight, tf_layers.RandomWidth, tf_layers.SyncBatchNormalization,
     ),
 }  # fmt: skip
 

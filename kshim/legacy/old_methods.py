@@ -4,6 +4,7 @@ from kshim import regularizers
 from kshim.core import tree
 from kshim.core.variable import Variable
 from kshim.layers import Layer
+from kshim.models import Model
 
 
 class Found:
@@ -116,6 +117,13 @@ def set_layer(regularizer, layer):
     layer.activity_regularizer = regularizer
 
 
+def reset_states(model):
+    """Every stateful layer of ``model`` begins anew, as Keras 1 and 2 say it."""
+    for module in model.modules():
+        if module is not model and getattr(module, "stateful", False) and hasattr(module, "reset_states"):
+            module.reset_states()
+
+
 METHODS = (get_input_shape_at, get_output_shape_at, get_output_shape_for)
 ATTRIBUTES = {
     "input_shape": Found(input_shape), "output_shape": Found(output_shape),
@@ -129,5 +137,6 @@ def attach():
     """Write them into today's classes."""
     for name, value in {**{method.__name__: method for method in METHODS}, **ATTRIBUTES}.items():
         setattr(Layer, name, value)
+    setattr(Model, reset_states.__name__, reset_states)
     for method in (set_param, set_layer):
         setattr(regularizers.Regularizer, method.__name__, method)

@@ -738,3 +738,9 @@ def test_cudnn_layers_as_layers(name):
     assert layer(torch.tensor(X), mask=mask)[0].shape == (B, U)
     with pytest.raises(ValueError, match="Received: units=0"):
         make(0)
+
+
+def test_config_of_a_convolutional_cell_comes_back():
+    cell = kshim.layers.ConvLSTM2D(3, 2, strides=2).cell
+    again = type(cell).from_config(cell.get_config())
+    assert again.get_config() == cell.get_config() and again.filters == 3

@@ -8,6 +8,11 @@ from kshim.layers.base import Layer
 from kshim.layers.preprocessing import bounding_boxes as box_tools
 
 
+def bounds(owner, name, value):
+    """One number or two as ``(lower, upper)``, within the class's bounds."""
+    return owner._bounds(name, value)
+
+
 class BaseImagePreprocessingLayer(Layer):
     """Base: draws one transformation per call and applies it to images, labels, bounding boxes and masks alike.
 

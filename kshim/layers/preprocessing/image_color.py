@@ -5,13 +5,8 @@ from torch.nn import functional as F
 
 from kshim import random
 from kshim.core import checks, settings
-from kshim.layers.preprocessing.image_base import BaseImagePreprocessingLayer
+from kshim.layers.preprocessing.image_base import BaseImagePreprocessingLayer, bounds
 from kshim.ops import image as image_ops
-
-
-def bounds(owner, name, value):
-    """One number or two as ``(lower, upper)``, within the class's bounds."""
-    return owner._bounds(name, value)
 
 
 def two_numbers(owner, name, value):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from kshim.core import checks
 from kshim.layers.preprocessing import bounding_boxes as box_tools
-from kshim.layers.preprocessing.image_base import BaseImagePreprocessingLayer
+from kshim.layers.preprocessing.image_base import BaseImagePreprocessingLayer, bounds
 from kshim.ops import image as ops
 
 
@@ -334,7 +334,7 @@ class RandomRotation(_AffineLayer):
                  data_format=None, **kwargs):  # fmt: skip
         super().__init__(data_format=data_format, **kwargs)
         self._supported(fill_mode=fill_mode, interpolation=interpolation)
-        self.keep(locals(), factor=_bounds, data_format=checks.data_format)
+        self.keep(locals(), factor=bounds, data_format=checks.data_format)
         self._seeded()
 
     def _drawn(self, images, batch, height, width, seed):
@@ -347,10 +347,6 @@ class RandomRotation(_AffineLayer):
         angle = transformation["angle"]
         zero = torch.zeros_like(angle)
         return box_tools.affine_transform(boxes, angle, zero, zero, zero + 1, zero, zero, height, width)
-
-
-def _bounds(owner, name, value):
-    return owner._bounds(name, value)
 
 
 class RandomZoom(_AffineLayer):
@@ -531,7 +527,7 @@ class RandomPerspective(_AffineLayer):
                  **kwargs):  # fmt: skip
         super().__init__(data_format=data_format, **kwargs)
         self._supported(interpolation=interpolation)
-        self.keep(locals(), factor=_bounds, scale=checks.fraction, data_format=checks.data_format)
+        self.keep(locals(), factor=bounds, scale=checks.fraction, data_format=checks.data_format)
         self._seeded()
 
     def _drawn(self, images, batch, height, width, seed):
@@ -587,7 +583,7 @@ class RandomElasticTransform(_RandomLayer):
                  value_range=(0, 255), seed=None, data_format=None, **kwargs):  # fmt: skip
         super().__init__(data_format=data_format, **kwargs)
         self._supported(fill_mode=fill_mode, interpolation=interpolation)
-        self.keep(locals(), factor=_bounds, scale=_bounds, data_format=checks.data_format)
+        self.keep(locals(), factor=bounds, scale=bounds, data_format=checks.data_format)
         self._seeded()
 
     def _drawn(self, images, batch, height, width, seed):

@@ -473,3 +473,29 @@ def test_names_of_one_meaning_in_every_dialect(dialect):
         assert layers.AtrousConvolution2D(2, nb_row=3, nb_col=2, atrous_rate=(2, 1)).dilation_rate == (2, 1)
         assert layers.TimeDistributedDense(output_dim=3, input_dim=2, input_length=4).batch_shape == (None, 4, 2)
         assert kshim.layers.deserialize({"class_name": "MaxoutDense", "config": {"output_dim": 3}}).nb_feature == 4
+
+
+def test_a_model_resets_the_states_below_it():
+    inner = kshim.Sequential([kshim.layers.Input(batch_shape=(2, 3, 4)), kshim.layers.GRU(3, stateful=True)])
+    model = kshim.Sequential([kshim.layers.Input(batch_shape=(2, 3, 4)), inner, kshim.layers.Dense(2)])
+    x = np.ones((2, 3, 4), "float32")
+    first, second = model.predict(x, verbose=0), model.predict(x, verbose=0)
+    assert not np.allclose(first, second)
+    model.reset_states()
+    np.testing.assert_array_equal(model.predict(x, verbose=0), first)
+
+
+@pytest.mark.parametrize("dialect", ["0.3.3", "1.2.2", "2.0.8", "2.2.4", "2.3.1", "tf.keras", "3"])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_batch_normalization_trains_in_every_dialect(dialect, frozen):
+    kshim.set_dialect(dialect)
+    try:
+        normalization = kshim.layers.BatchNormalization()
+        model = kshim.Sequential([kshim.layers.Input((4,)), kshim.layers.Dense(3), normalization])
+        normalization.trainable = not frozen
+        model.compile("sgd", "mse")
+        before = model.get_weights()[0]
+        model.fit(counting((8, 4), 3), counting((8, 3)), verbose=0)
+        assert not np.array_equal(before, model.get_weights()[0])
+    finally:
+        kshim.set_dialect("3")
