@@ -75,6 +75,8 @@ FORMULAS: dict[type, dict[str, tuple[str, Any]]] = {
     optimizers.RMSprop: {"epsilon_inside_root": ("2.3.1", False)},
     optimizers.Adagrad: {"epsilon_inside_root": ("2.3.1", False)},
     optimizers.Nadam: {"schedule_decay": ("2.3.1", 0.004)},
+    layers.Conv1D: {"paddings": ("1.2.2", ("valid", "same", "causal", "full"))},
+    **{cls: {"paddings": ("1.2.2", ("valid", "same", "full"))} for cls in (layers.Conv2D, layers.Conv3D)},
 }
 
 # names of logged values that answer for each other in History.history, logs and monitor=

@@ -499,3 +499,21 @@ def test_batch_normalization_trains_in_every_dialect(dialect, frozen):
         assert not np.array_equal(before, model.get_weights()[0])
     finally:
         kshim.set_dialect("3")
+
+
+def test_full_convolution_of_keras_1():
+    x = counting((2, 5, 6, 3), 3)
+    padded = np.pad(x, ((0, 0), (2, 2), (1, 1), (0, 0)))
+    kshim.set_dialect("1.2.2")
+    try:
+        full = kshim.layers.Convolution2D(4, 3, 2, border_mode="full", dim_ordering="tf", input_shape=(5, 6, 3))
+        valid = kshim.layers.Convolution2D(4, 3, 2, border_mode="valid", dim_ordering="tf")
+        outputs = full(x)
+        valid.build(padded.shape)
+        valid.set_weights(full.get_weights())
+        assert_close(outputs, valid(padded))
+        assert full.get_output_shape_for((None, 5, 6, 3)) == (None, 7, 7, 4)
+    finally:
+        kshim.set_dialect("3")
+    with pytest.raises(ValueError, match=r"`padding` to be one of \('valid', 'same'\). Received: padding='full'"):
+        kshim.layers.Conv2D(4, 3, padding="full")
