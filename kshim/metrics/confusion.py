@@ -21,7 +21,8 @@ def confusion(y_true, y_pred, thresholds, *, even=False, sample_weight=None, top
         y_true: labels; what is not 0 is positive.
         y_pred: scores of the same shape, or with a last axis of 1 more or less.
         thresholds: a tensor of the counts' dtype.
-        even: whether the thresholds divide [0, 1] evenly: then the place of a score is computed, not searched.
+        even: what ``_even`` says of the thresholds: where they divide [0, 1] evenly, the place of a score is computed,
+            not searched.
         sample_weight: weights of the samples, or of each value.
         top_k: only the ``k`` largest of each row can be positive.
         class_id: the one column that counts.
@@ -54,7 +55,8 @@ def confusion(y_true, y_pred, thresholds, *, even=False, sample_weight=None, top
     # `below`: how many thresholds, of the sorted ones, are less than the score.
     if even:
         below = torch.ceil(y_pred.clamp(0, 1) * (count - 1)).long()
-        below = below.clamp(min=1) if bool(even == "outside") else below  # the first lies below 0
+        if even == "outside":  # the first threshold lies below 0
+            below = below.clamp(min=1)
         order = None
     else:
         ordered, order = thresholds.sort()
@@ -101,13 +103,16 @@ class _Counts(Metric):
         for name in self.counts:
             setattr(self, name, self.add_variable((len(thresholds), *shape), name=name))
 
+    _bounds: torch.Tensor | None = None  # the thresholds where the predictions are: they are copied there once
+
     def _count(self, y_true, y_pred, **options):
         with torch.no_grad():
             y_pred = as_tensor(y_pred)
             self.to(y_pred.device)
-            dtype = dtypes.TORCH[self.dtype]
-            thresholds = torch.as_tensor(np.array(self.thresholds), dtype=dtype, device=y_pred.device)
-            found = confusion(y_true, y_pred, thresholds, even=self._even, **options)
+            if self._bounds is None or self._bounds.device != y_pred.device:
+                values = np.array(self.thresholds)
+                self._bounds = torch.as_tensor(values, dtype=dtypes.TORCH[self.dtype], device=y_pred.device)
+            found = confusion(y_true, y_pred, self._bounds, even=self._even, **options)
             for variable, name in zip(self._variables, self.counts, strict=True):
                 variable.add_(found[name])
 

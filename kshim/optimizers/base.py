@@ -262,8 +262,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         if updates:
             self._clip(gathered)
             for _, part in gathered:
-                if self.weight_decay is not None:
-                    self._decay(part, rate)
+                self._decay(part, rate)
                 if self.elementwise:
                     self.update(part.param, part.grad, rate, step, *[part.slots[name] for name in self.slots])
                     continue
@@ -321,6 +320,8 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         return id(parameter) not in self._excluded[0] and not any(name in path for name in self._excluded[1])
 
     def _decay(self, part, rate):
+        if self.weight_decay is None:
+            return
         for p in [part.param] if not self._excluded else [p for p in part.parameters if self._decays(p)]:
             p.data.mul_(1 - self.weight_decay * rate)
 

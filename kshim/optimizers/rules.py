@@ -426,6 +426,15 @@ class Muon(Optimizer):
         given["exclude_layers"] = exclude_layers or []
         self.keep(given, adam_beta_1=fraction, adam_beta_2=fraction, momentum=fraction)
 
+    def _flatten(self):
+        # Which weights are AdamW's is asked once, not at each step; by id, as the weights change places in memory only.
+        self._adams = {id(p) for p in self._parameters() if self._is_adams(p)}
+        super()._flatten()
+
+    def initial_slot(self, name, parameter):
+        unused = name == "velocity" and id(parameter) not in self._adams
+        return parameter.new_zeros(0) if unused else torch.zeros_like(parameter)
+
     def _is_adams(self, param):
         path = getattr(param, "path", "")
         return (
@@ -436,12 +445,12 @@ class Muon(Optimizer):
 
     def _decay(self, part, rate):
         for p in part.parameters:
-            decay = self.adam_weight_decay if self._is_adams(p) else self.weight_decay
+            decay = self.adam_weight_decay if id(p) in self._adams else self.weight_decay
             if decay is not None and self._decays(p):
                 p.data.mul_(1 - decay * rate)
 
     def update(self, param, grad, rate, step, momentum, velocity):
-        if self._is_adams(param):
+        if id(param) in self._adams:
             rate *= self.adam_lr_ratio * (1 - self.adam_beta_2**step) ** 0.5 / (1 - self.adam_beta_1**step)
             momentum.lerp_(grad, 1 - self.adam_beta_1)
             velocity.mul_(self.adam_beta_2).addcmul_(grad, grad, value=1 - self.adam_beta_2)

@@ -104,8 +104,6 @@ def test_boxes_are_one_thing_in_every_format(name, fmt, keras3):
 
 @layers
 def test_channels_first_is_the_same(name):
-    if "Resizing" in LAYERS[name][0]:
-        pytest.skip("covered by rows; masks of ints are resized alike")
     last = made(kshim, name, bounding_box_format="xyxy")(data(), training=True)
     given = data()
     given["images"], given["segmentation_masks"] = (

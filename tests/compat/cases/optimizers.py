@@ -78,6 +78,7 @@ RULES = {
         },
     ),
     "muon": ("Muon", {"learning_rate": 0.01}),
+    "muon_decay_of_the_others": ("Muon", {"learning_rate": 0.01, "weight_decay": None, "adam_weight_decay": 0.3}),
     "muon_plain": (
         "Muon",
         {
