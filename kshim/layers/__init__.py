@@ -41,6 +41,7 @@ from kshim.layers.core import (
     Masking,
     RandomFourierFeatures,
 )
+from kshim.layers.cudnn_recurrent import CuDNNGRU, CuDNNLSTM
 from kshim.layers.embeddings import Embedding, ReversibleEmbedding
 from kshim.layers.input_spec import InputSpec
 from kshim.layers.local import LocallyConnected1D, LocallyConnected2D
@@ -113,6 +114,7 @@ from kshim.layers.pooling import (
     MaxPooling3D,
 )
 from kshim.layers.preprocessing.audio import MelSpectrogram, STFTSpectrogram
+from kshim.layers.preprocessing.hashing import HashedCrossing, Hashing
 from kshim.layers.preprocessing.image_color import (
     AutoContrast,
     ContrastLimitedAdaptiveHistogramEqualization,
@@ -144,23 +146,13 @@ from kshim.layers.preprocessing.image_geometry import (
     Resizing,
 )
 from kshim.layers.preprocessing.image_mix import AugMix, CutMix, MixUp, RandAugment, RandomErasing
-from kshim.layers.preprocessing.lookup import HashedCrossing, Hashing, IntegerLookup, StringLookup
+from kshim.layers.preprocessing.lookup import IntegerLookup, StringLookup
 from kshim.layers.preprocessing.numeric import CategoryEncoding, Discretization, Normalization
 from kshim.layers.preprocessing.pipeline import Pipeline
 from kshim.layers.preprocessing.rescaling import Rescaling
 from kshim.layers.preprocessing.text import TextVectorization
-from kshim.layers.recurrent import (
-    GRU,
-    LSTM,
-    RNN,
-    CuDNNGRU,
-    CuDNNLSTM,
-    GRUCell,
-    LSTMCell,
-    SimpleRNN,
-    SimpleRNNCell,
-    StackedRNNCells,
-)
+from kshim.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
+from kshim.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from kshim.layers.registry import LAYERS
 from kshim.layers.reshaping import (
     Cropping1D,

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from kshim.core import checks, dtypes
 from kshim.layers.convolutional import CONV, Convolution
 from kshim.layers.input_spec import InputSpec
-from kshim.layers.recurrent import WEIGHTS, LSTMCell, OwnCell, clamped, dropped, of_cell, scan
+from kshim.layers.recurrent import WEIGHTS, OwnCell, of_cell
+from kshim.layers.recurrent_cells import LSTMCell, clamped, dropped, scan
 from kshim.layers.spatial import AXES, same_padding
 
 

@@ -10,7 +10,8 @@ from kshim.core import checks, dtypes, registry, settings
 from kshim.core.checks import as_int, one_of
 from kshim.graph import infer
 from kshim.graph.keras_tensor import concrete
-from kshim.layers.preprocessing.lookup import MODE_ALIASES, IndexLookup, StringLayer, StringLookup, refuse_path
+from kshim.layers.preprocessing.hashing import StringLayer
+from kshim.layers.preprocessing.lookup import MODE_ALIASES, IndexLookup, StringLookup, refuse_path
 from kshim.layers.preprocessing.numeric import batches, check_mode
 
 PUNCTUATION = string.punctuation.encode()
