@@ -1,6 +1,6 @@
 """kshim beside PyTorch by hand and Keras 3 on torch: training step, predict, import. See README.md.
 
-python benchmarks/run.py [--only guide|dense|cnn|lstm|transformer|predict|import]
+python benchmarks/run.py [--only guide|dense|cnn|lstm|transformer|predict|optimizer|import]
                          [--rounds N] [--threads N] [--json FILE]
 """
 
@@ -119,6 +119,17 @@ def predict(args):
     return show(values, "ms a call", [*pairs, ("keras3 predict", "kshim predict")])
 
 
+def optimizer(args):
+    done = subprocess.run(
+        [sys.executable, HERE / "optimizers.py", str(args.threads), str(args.rounds)],
+        env=environment(args.threads), stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    values = {f"{name} {size}": rounds for size, own in json.loads(done.stdout).items() for name, rounds in own.items()}
+    reference = "torch Adam(fused)"
+    pairs = [(name, f"{reference} {name.rpartition(' ')[2]}") for name in values if not name.startswith(reference)]
+    return show(values, "µs an update", pairs)
+
+
 def imports(args):
     values = {"torch": [], "kshim": [], "keras": []}
     for number in range(WARMUP + args.rounds):
@@ -139,6 +150,7 @@ def imports(args):
 PARTS = {
     **{name: (f"training step, {name}", functools.partial(step, workload=name)) for name in WORKLOADS},
     "predict": ("predict(x[:1]) and the bare module, guide", predict),
+    "optimizer": ("an update of 200 weight arrays", optimizer),
     "import": ("import in a fresh process", imports),
 }
 

@@ -1,10 +1,7 @@
 """Optimizers: slots and an update rule each."""
 
-import torch
-
-from kshim.core.registry import Registry
 from kshim.optimizers import schedules
-from kshim.optimizers.base import Optimizer
+from kshim.optimizers.base import OPTIMIZERS, Optimizer
 from kshim.optimizers.rules import (
     SGD,
     Adadelta,
@@ -19,16 +16,21 @@ from kshim.optimizers.rules import (
     Muon,
     Nadam,
     RMSprop,
+    ScheduleFreeAdamW,
 )
+from kshim.optimizers.wrappers import LossScaleOptimizer, MultiOptimizer, OptimizerMap
 
 __all__ = [
-    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "Nadam",
-    "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize",
+    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "LossScaleOptimizer",
+    "MultiOptimizer", "Muon", "Nadam", "Optimizer", "OptimizerMap", "RMSprop", "ScheduleFreeAdamW", "deserialize",
+    "get", "schedules", "serialize",
 ]  # fmt: skip
 
-OPTIMIZERS = Registry("optimizer", "keras.optimizers", base=(Optimizer, torch.optim.Optimizer), plain=False)
-_RULES = (SGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam, RMSprop)
-OPTIMIZERS.add(*_RULES, **{rule.__name__.lower(): rule for rule in _RULES})
+_RULES = (
+    SGD, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, LossScaleOptimizer, MultiOptimizer, Muon,
+    Nadam, RMSprop, ScheduleFreeAdamW,
+)  # fmt: skip
+OPTIMIZERS.add(*_RULES, OptimizerMap, **{rule.__name__.lower(): rule for rule in _RULES})
 
 
 def get(identifier):

@@ -1,19 +1,20 @@
-"""``Optimizer``: slots and an update rule over flat storage.
-
-The parameters of one dtype and device are views into one flat tensor, their gradients are gathered into another,
-and each slot is a third: any rule is then a handful of vector operations, whatever the number of weights.
-"""
+"""``Optimizer``: slots and an update rule, as a ``torch.optim.Optimizer``."""
 
 import functools
 import inspect
+import re
 import warnings
+from collections import defaultdict
 
 import torch
 
 from kshim.core import checks, names
 from kshim.core.configurable import Configurable
+from kshim.core.registry import Registry
 from kshim.core.variable import Variable
 from kshim.optimizers.schedules import LearningRateSchedule
+from kshim.optimizers.state import OptimizerState, write_all
+from kshim.optimizers.storage import Storage
 
 
 def _with_shared_keywords(init):
@@ -38,7 +39,7 @@ def _with_shared_keywords(init):
     return __init__
 
 
-class Optimizer(Configurable, torch.optim.Optimizer):
+class Optimizer(OptimizerState, Configurable, torch.optim.Optimizer):
     """Base of all optimizers; also a ``torch.optim.Optimizer`` once built, so torch's schedulers work on it.
 
     Args:
@@ -66,6 +67,8 @@ class Optimizer(Configurable, torch.optim.Optimizer):
 
     slots: tuple[str, ...] = ()
     elementwise = True  # whether the rule treats every number alike, whatever weight it belongs to
+    takes_shared_keywords = True  # whether the keywords of this class stand in the signature of a subclass of kshim's
+    interleaved = True  # whether the slots of a weight stand together in `variables`, as Keras orders them
 
     def __init__(self, learning_rate=0.01, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None,
                  use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
@@ -95,17 +98,18 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         self.keep({k: v for k, v in locals().items() if k in _SHARED and k not in ("learning_rate", "name")})
         self._kept = ("name", "learning_rate", *self._kept)
         self._iterations = Variable(torch.zeros((), dtype=torch.int64), trainable=False, name="iteration")
-        self._schedule = None
         self._rate = Variable(torch.zeros(()), trainable=False, name="learning_rate")
+        self._schedule = None
         self.learning_rate = learning_rate
         self.built = False
-        self._groups = []
-        self._excluded = ()
+        self._storages, self._added = [], []
+        self._excluded = ((), ())
         # What torch.optim.Optimizer.__init__ would set, were there parameters already.
-        self.defaults, self.param_groups = {}, []
+        self.defaults, self.state, self.param_groups = {"lr": self._rate}, defaultdict(dict), []
+        torch.optim.Optimizer.__setstate__(self, {})
 
     def __init_subclass__(cls, **kwargs):
-        if "__init__" in vars(cls) and cls.__module__.startswith("kshim."):
+        if cls.takes_shared_keywords and "__init__" in vars(cls) and cls.__module__.startswith("kshim."):
             cls.__init__ = _with_shared_keywords(cls.__init__)
         super().__init_subclass__(**kwargs)
 
@@ -114,22 +118,30 @@ class Optimizer(Configurable, torch.optim.Optimizer):
     @property
     def learning_rate(self):
         """The rate as a ``Variable``: ``float()``, ``numpy()`` and ``assign()`` work; a schedule's current value."""
-        if self._schedule is not None:
-            self._rate.data.fill_(float(self._schedule(int(self._iterations))))
+        if self._schedule is not None and not _settable(self._schedule):
+            self._rate.data.fill_(self._current_rate())
         return self._rate
 
     @learning_rate.setter
     def learning_rate(self, value):
         if isinstance(value, LearningRateSchedule):
             self._schedule = value
-        elif isinstance(value, torch.Tensor) or not callable(value):
+            if _settable(value):
+                self._rate.data.fill_(value.initial_learning_rate)
+        elif callable(value) and not isinstance(value, torch.Tensor):
+            self._schedule = lambda step: value()
+        elif isinstance(self._schedule, LearningRateSchedule) and not _settable(self._schedule):
+            checks.fail(
+                self, "a schedule, as it was created with one and its learning rate is not settable",
+                f"learning_rate={value!r}", "Create the optimizer with a float.", TypeError,
+            )  # fmt: skip
+        else:
             try:
                 self._rate.data.fill_(float(value))
             except (TypeError, ValueError):
                 checks.fail(self, "`learning_rate` to be a float, a schedule or a callable", f"learning_rate={value!r}")
-            self._schedule = None
-        else:
-            self._schedule = lambda step: value()
+            if not _settable(self._schedule):
+                self._schedule = None
 
     @property
     def iterations(self):
@@ -138,31 +150,71 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         return self._iterations if steps is None else self._iterations // steps
 
     def _current_rate(self):
-        return float(self.learning_rate if self._schedule is not None else self._rate)
+        if self._schedule is None:
+            return float(self._rate)
+        if _settable(self._schedule):
+            self._schedule.initial_learning_rate = float(self._rate)
+        return float(self._schedule(int(self._iterations)))
 
-    # -- storage -------------------------------------------------------------------------------------------------
+    # -- variables -----------------------------------------------------------------------------------------------
 
     def build(self, variables):
-        """Take over ``variables``: flat storage and slots; slots of known variables keep their values."""
-        variables = [v for v in variables if v.requires_grad]
-        if not variables:
-            self.built, self._groups, self.param_groups = True, [], []
-            return
-        if not self.built or not self.param_groups:
-            torch.optim.Optimizer.__init__(self, variables, {"lr": self._rate})
-        else:
-            self.param_groups[0]["params"] = variables
-        self.built = True
-        self._flatten()
+        """Take over ``variables``, a list; slots of variables that are known already keep their values.
 
-    def _flatten(self):
-        """Lay the parameters and slots of each dtype and device out in flat tensors."""
+        As for torch's optimizers there may be dicts in the list, ``{"params": [...], "lr": 0.1}``: a group with a
+        rate of its own.
+        """
+        groups, plain, variables = [], [], list(variables)
+        if len({id(entry) for entry in variables}) != len(variables):
+            checks.fail(self, "each variable once", "duplicate parameters")
+        for entry in variables:
+            if isinstance(entry, dict):
+                groups.append(entry)
+            elif entry.requires_grad:
+                plain.append(entry)
+        if self.param_groups and not groups:
+            # A model whose layers were frozen or thawed: the groups that there are keep what they have.
+            own = {id(p): i for i, group in enumerate(self.param_groups) for p in group["params"]}
+            for i, group in enumerate(self.param_groups):
+                group["params"] = [v for v in plain if own.get(id(v), 0) == i]
+        else:
+            self.param_groups = []
+            for group in ([{"params": plain}] if plain else []) + groups:
+                self._add_group(group)
+        self.built = True
+        self._lay_out()
+
+    def _add_group(self, group):
+        unknown = group.keys() - {"params", "lr", "initial_lr", "param_names"}
+        if unknown:
+            checks.fail(
+                self, "a group of parameters with `params` and `lr`", f"{sorted(unknown)}",
+                "What else differs between parameters goes to optimizers of their own, in a MultiOptimizer.",
+            )  # fmt: skip
+        torch.optim.Optimizer.add_param_group(self, group)
+
+    def add_param_group(self, param_group):
+        """As torch's: further parameters, with a learning rate of their own where ``lr`` is in the dict.
+
+        Raises: ValueError for other options than ``lr``, or a parameter that is there already.
+        """
+        self._add_group(param_group)
+        self.built = True
+        self._lay_out()
+
+    def _lay_out(self):
+        """Lay the parameters and slots of each group, dtype and device out in memory."""
         kinds: dict = {}
-        for p in self._parameters():
-            alone = p.numel() > _LARGE[p.device.type != "cpu"]
-            kinds.setdefault((p.dtype, p.device, id(p) if alone else None), []).append(p)
+        for i, group in enumerate(self.param_groups):
+            for p in group["params"]:
+                kinds.setdefault((i, p.dtype, p.device), []).append(p)
+        joined = self.elementwise and not self._has_own_step()
         with torch.no_grad(), torch.inference_mode(False):
-            self._groups = [_Flat(self, parameters) for parameters in kinds.values()]
+            self._storages = [Storage(self, self.param_groups[i], ps, joined) for (i, _, _), ps in kinds.items()]
+
+    def _has_own_step(self):
+        """Whether a subclass updates one weight at a time, by Keras 3's ``update_step``."""
+        return type(self).update_step is not Optimizer.update_step
 
     def _parameters(self):
         return [p for group in self.param_groups for p in group["params"]]
@@ -171,60 +223,93 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         """The first value of a slot: zeros, unless a subclass says otherwise."""
         return torch.zeros_like(parameter)
 
-    def _slot_names(self):
-        extra = [n for n, on in (("accumulated", self.gradient_accumulation_steps), ("average", self.use_ema)) if on]
-        return (*self.slots, *extra)
+    def first_value(self, name, parameter):
+        """The first value of a slot of the rule, of the sum of gradients or of the average."""
+        return self.initial_slot(name, parameter) if name in self.slots else torch.zeros_like(parameter)
 
-    @property
-    def variables(self):
-        """Iterations, rate and every slot of every weight, as tensors."""
-        slots = [self.state[p][name] for p in self._parameters() for name in self._slot_names()]
-        return [self._iterations, self._rate, *slots]
-
-    def load_state_dict(self, state_dict):
-        """As torch's; the loaded slots move into the flat storage."""
-        super().load_state_dict(state_dict)
-        self.param_groups[0]["lr"] = self._rate.assign(torch.as_tensor(self.param_groups[0]["lr"]).to(self._rate.dtype))
-        self._iterations.assign(state_dict.get("iterations", self._iterations))
-        self._flatten()
-
-    def state_dict(self):
-        """As torch's, with ``iterations`` beside ``state`` and ``param_groups``."""
-        return super().state_dict() | {"iterations": int(self._iterations)}
+    def update_step(self, gradient, variable, learning_rate):
+        """Keras 3's form of a rule, for a subclass that writes it in place of ``update``: one weight, changed by
+        ``assign``; the rate is a ``Variable``.
+        """
+        raise NotImplementedError(f"{checks.describe(self)}: expected an `update_step()` method. Received: none.")
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def apply_gradients(self, grads_and_vars):
-        """One update from ``(gradient, variable)`` pairs."""
+        """One update from ``(gradient, variable)`` pairs; returns the number of steps so far, a ``Variable``.
+
+        Raises: as ``apply``.
+        """
         grads, variables = zip(*grads_and_vars, strict=True)
         self.apply(grads, variables)
+        return self._iterations
 
     def apply(self, grads, trainable_variables=None):
-        """One update from gradients, in the order of ``trainable_variables`` (or of ``build``)."""
+        """One update from gradients, in the order of ``trainable_variables`` (or of ``build``).
+
+        Warns of variables whose gradient is None, which stay as they are. Without gradients nothing happens.
+
+        Raises: ValueError for another number of gradients than variables, for variables it was not built with, or
+            if no variable has a gradient.
+        """
+        if len(grads) == 0:
+            return
         if trainable_variables is not None:
             variables = list(trainable_variables)
             if not self.built:
                 self.build(variables)
+        elif not self.built:
+            checks.fail(self, "variables beside gradients, as it must already be built to know them", "none",
+                        "Call `optimizer.build(trainable_variables)` first.")  # fmt: skip
         else:
             variables = self._parameters()
         if len(grads) != len(variables):
             checks.fail(self, f"{len(variables)} gradients, one for each variable", f"{len(grads)}")
         known = {id(p) for p in self._parameters()}
-        for variable, grad in zip(variables, grads, strict=True):
+        for variable in variables:
             if id(variable) not in known:
                 checks.fail(
-                    self, "variables it was built with", f"{getattr(variable, 'path', tuple(variable.shape))}",
-                    "Call `optimizer.build(variables)` with the full list first.",
+                    self, "variables it was built with",
+                    f"Unknown variable: {getattr(variable, 'path', tuple(variable.shape))}",
+                    "Call `optimizer.build(variables)` with the full list, or make a new optimizer.",
                 )  # fmt: skip
-            variable.grad = grad
         for p in self._parameters():
-            if not any(p is v for v in variables):
-                p.grad = None
+            p.grad = None
         try:
-            self.update_from_grads(keep_grads=any(grad is not None for grad in grads))  # they are the caller's
+            for variable, grad in zip(variables, grads, strict=True):
+                variable.grad = grad if grad is None else _fitted(grad, variable)
+            self.update_from_grads(keep_grads=True, needed=True)  # the gradients are the caller's
         finally:
             for variable in variables:
                 variable.grad = None
+
+    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+        """One update of values that are handed in: ``(trainable variables, optimizer variables)`` after it.
+
+        Args:
+            optimizer_variables: tensors in the order of ``variables``.
+            grads: gradients, in the order of ``build``.
+            trainable_variables: tensors in the order of ``build``.
+
+        Raises: ValueError if the optimizer is not built, or the lengths differ.
+        """
+        if not self.built:
+            checks.fail(self, "a built optimizer in `stateless_apply`", "one that has not been built",
+                        "Call `optimizer.build(trainable_variables)` first.")  # fmt: skip
+        own, weights = self.variables, self._parameters()
+        for name, given, expected in (
+            ("optimizer_variables", optimizer_variables, own), ("trainable_variables", trainable_variables, weights),
+        ):  # fmt: skip
+            if len(given) != len(expected):
+                checks.fail(self, f"`{name}` to be {len(expected)} tensors", f"{len(given)}")
+        held = [v.detach().clone() for v in (*own, *weights)]
+        try:
+            write_all(self, [*own, *weights], [*optimizer_variables, *trainable_variables])
+            self.apply(grads)
+            after = [v.detach().clone() for v in self.variables]
+            return [w.detach().clone() for w in weights], after
+        finally:
+            write_all(self, [*own, *weights], held)
 
     def step(self, closure=None):
         """One update from the parameters' ``.grad``, as on any torch optimizer."""
@@ -236,44 +321,75 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         return loss
 
     @torch.no_grad()
-    def update_from_grads(self, keep_grads=False):
-        """One update from the parameters' ``.grad``; they are set to None unless kept."""
+    def update_from_grads(self, keep_grads=False, needed=None):
+        """One update from the parameters' ``.grad``; they are set to None unless kept.
+
+        Args:
+            keep_grads: whether ``.grad`` stays as it is.
+            needed: whether it is an error if there is no gradient at all; None means unless they are kept.
+
+        Raises: ValueError if a gradient is needed and there is none.
+        """
+        self._update(self._gather(keep_grads, not keep_grads if needed is None else needed))
+
+    def _gather(self, keep_grads, needed):
+        """Pairs of storage and ``Lists``; warns of weights without a gradient."""
+        if not all(storage.current() for storage in self._storages):
+            self._lay_out()  # .to(), load_state_dict(assign=True) or the like moved a parameter away
+        gathered, missing, found = [], [], False
+        for storage in self._storages:
+            lists, without = storage.gather(keep_grads)
+            missing += without
+            found = found or lists is not None
+            if lists is not None and lists.grads:  # weights without any number leave none
+                gathered.append((storage, lists))
+        if missing and not found:
+            if not needed:
+                return []
+            checks.fail(self, "a gradient for at least one weight", "No gradients provided for any variable")
+        if missing:
+            warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=4)
+        return gathered
+
+    def _update(self, gathered):
         rate, step = self._current_rate(), int(self._iterations) + 1
-        groups = self._groups
-        for flat in groups:
-            if not flat.current():
-                self._flatten()  # .to(), load_state_dict(assign=True) or the like moved a parameter away
-                groups = self._groups
-                break
-        gathered = [(flat, part) for flat in groups for part in flat.gather(keep_grads)]
-        missing = [name for flat in groups for name in flat.missing]
-        if missing and not gathered:
-            if not keep_grads:
-                checks.fail(self, "a gradient for at least one weight", "No gradients provided for any variable")
-        elif missing:
-            warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=2)
         if self.loss_scale_factor is not None:
-            for _, part in gathered:
-                part.grad.div_(self.loss_scale_factor)
+            for _, lists in gathered:
+                torch._foreach_div_(lists.grads, self.loss_scale_factor)
         updates = True
         if self.gradient_accumulation_steps is not None:
             updates = self._accumulate(gathered, step)
             step = (step - 1) // self.gradient_accumulation_steps + 1
         if updates:
             self._clip(gathered)
-            for _, part in gathered:
-                self._decay(part, rate)
-                if self.elementwise:
-                    self.update(part.param, part.grad, rate, step, *[part.slots[name] for name in self.slots])
-                    continue
-                for p, grad in zip(part.parameters, part.grads(), strict=True):
-                    self.update(p, grad, rate, step, *[self.state[p][name] for name in self.slots])
+            for storage, lists in gathered:
+                lr = storage.group["lr"]
+                own = rate if lr is self._rate else float(lr)
+                self._decay(lists, own)
+                if self._has_own_step():
+                    self._own_steps(lists, own)
+                else:
+                    self.update_lists(lists, own, step)
         if self.use_ema:
-            self._average(groups, step)
-        for flat in groups:
-            for p in flat.constrained:
+            self._average(step)
+        for storage in self._storages:
+            for p in storage.constrained:
                 p.data.copy_(p.constraint(p.data))
         self._iterations.add_(1)
+
+    def _own_steps(self, lists, rate):
+        own = Variable(torch.tensor(rate), trainable=False)
+        for p, grad in zip(lists.parameters, lists.grads, strict=True):
+            self.update_step(grad, p, own)
+
+    def update_lists(self, lists, rate, step):
+        """``update`` for all of one dtype and device; a rule that needs whole weights, too, writes that here."""
+        self.update_all(lists.params, lists.grads, rate, step, *[lists.slots[name] for name in self.slots])
+
+    def update_all(self, params, grads, rate, step, *slots):
+        """``update`` for lists of tensors; a rule that torch has a foreach or fused form of writes that here."""
+        for param, grad, *own in zip(params, grads, *slots, strict=True):
+            self.update(param, grad, rate, step, *own)
 
     def update(self, param, grad, rate, step, *slots):
         """The rule: change ``param`` and ``slots`` in place. ``grad`` may be used as scratch space.
@@ -283,62 +399,75 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         raise NotImplementedError(f"{checks.describe(self)}: expected an `update()` method. Received: none.")
 
     def _accumulate(self, gathered, step):
-        """Add up; on the last of the steps leave the mean in ``grad``. Returns whether it is the last."""
+        """Add up; on the last of the steps leave the mean in the gradients. Returns whether it is the last."""
         steps = self.gradient_accumulation_steps
         last = step % steps == 0
-        for _, part in gathered:
-            total = part.slots["accumulated"].add_(part.grad)
+        for _, lists in gathered:
+            totals = lists.slots["gradient_accumulator"]
+            torch._foreach_add_(totals, lists.grads)
             if last:
-                part.grad.copy_(total).div_(steps)
-                total.zero_()
+                torch._foreach_copy_(lists.grads, totals)
+                torch._foreach_div_(lists.grads, steps)
+                torch._foreach_zero_(totals)
         return last
 
     def _clip(self, gathered):
         if self.clipvalue is not None:
-            for _, part in gathered:
-                part.grad.clamp_(-self.clipvalue, self.clipvalue)
+            for _, lists in gathered:
+                torch._foreach_clamp_min_(lists.grads, -self.clipvalue)
+                torch._foreach_clamp_max_(lists.grads, self.clipvalue)
         if self.clipnorm is not None:
-            for _, part in gathered:
-                for grad in part.grads():
-                    grad.mul_(self.clipnorm / grad.norm().clamp(min=self.clipnorm))
+            for _, lists in gathered:
+                norms = torch.stack(torch._foreach_norm(lists.by_weight))
+                shares = self.clipnorm / norms.clamp_(min=self.clipnorm)
+                torch._foreach_mul_(lists.by_weight, list(shares.unbind()))
         if self.global_clipnorm is not None and gathered:
-            norms = [part.grad.norm() for _, part in gathered]
+            norms = [norm for _, lists in gathered for norm in torch._foreach_norm(lists.grads)]
             total = torch.stack([n.to(norms[0].device) for n in norms]).norm()
-            for _, part in gathered:
-                part.grad.mul_((self.global_clipnorm / total.clamp(min=self.global_clipnorm)).to(part.grad.device))
+            share = self.global_clipnorm / total.clamp(min=self.global_clipnorm)
+            for _, lists in gathered:
+                torch._foreach_mul_(lists.grads, share.to(lists.grads[0].device))
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
-        """No decay for these variables, or for those whose path holds one of these names. Call it before ``build``."""
+        """No decay for these variables, or for those in whose path one of these names (regular expressions) is found.
+
+        Raises: ValueError if the optimizer is built already.
+        """
         if self.built:
             checks.fail(self, "exclusions before the optimizer is built", "a built optimizer")
         self._excluded = (tuple(map(id, var_list or ())), tuple(var_names or ()))
 
     def _decays(self, parameter):
-        if not self._excluded:
-            return True
         path = getattr(parameter, "path", "")
-        return id(parameter) not in self._excluded[0] and not any(name in path for name in self._excluded[1])
+        return id(parameter) not in self._excluded[0] and not any(re.search(n, path) for n in self._excluded[1])
 
-    def _decay(self, part, rate):
+    def _decay(self, lists, rate):
         if self.weight_decay is None:
             return
-        for p in [part.param] if not self._excluded else [p for p in part.parameters if self._decays(p)]:
-            p.data.mul_(1 - self.weight_decay * rate)
+        params = [p.data for p in lists.parameters if self._decays(p)] if any(self._excluded) else lists.params
+        if params:
+            torch._foreach_mul_(params, 1 - self.weight_decay * rate)
 
-    def _average(self, groups, step):
-        momentum = self.ema_momentum if step > 1 else 0.0
+    def _average(self, step):
+        share = 1 - (self.ema_momentum if step > 1 else 0.0)
         overwrite = self.ema_overwrite_frequency is not None and step % self.ema_overwrite_frequency == 0
-        for flat in groups:
-            flat.slots["average"].lerp_(flat.param, 1 - momentum)
-            if overwrite:
-                flat.param.copy_(flat.slots["average"])
+        for storage in self._storages:
+            if storage.params:
+                torch._foreach_lerp_(storage.slots["average"], storage.params, share)
+                if overwrite:
+                    torch._foreach_copy_(storage.params, storage.slots["average"])
 
     def finalize_variable_values(self, var_list=None):
         """At the end of training: the weights become their moving average, where there is one."""
         if self.use_ema and int(self._iterations):
             with torch.no_grad():
-                for flat in self._groups:
-                    flat.param.copy_(flat.slots["average"])
+                for storage in self._storages:
+                    torch._foreach_copy_(storage.params, storage.slots["average"])
+
+    @property
+    def scales_loss(self):
+        """Whether ``scale_loss`` changes the loss."""
+        return self.loss_scale_factor is not None
 
     def scale_loss(self, loss):
         """The loss to differentiate: ``loss * loss_scale_factor``."""
@@ -351,126 +480,36 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         return super()._config_value(name)
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config, custom_objects=None):
         """An optimizer of this class made from ``get_config()``'s dict."""
         rate = config.get("learning_rate")
         if isinstance(rate, dict):
-            config = {**config, "learning_rate": LearningRateSchedule.deserialize(rate)}
+            config = {**config, "learning_rate": LearningRateSchedule.deserialize(rate, custom_objects)}
         return cls(**config)
 
     def __repr__(self):
         return Configurable.__repr__(self)
 
     def __getstate__(self):
-        # Flat storage is laid out again on the next step; param_groups and state hold the values.
-        return {k: v for k, v in self.__dict__.items() if k != "_groups"}
+        # Memory is laid out again on loading; param_groups and state hold the values.
+        return {k: v for k, v in self.__dict__.items() if k != "_storages"}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._groups = []
-        if self.param_groups:
-            torch.optim.Optimizer.__setstate__(self, {})
-            self._flatten()
+        self.__dict__.setdefault("_storages", [])
+        torch.optim.Optimizer.__setstate__(self, {})
+        if self.built:
+            self._lay_out()
 
 
+OPTIMIZERS = Registry("optimizer", "keras.optimizers", base=(Optimizer, torch.optim.Optimizer), plain=False)
 _SHARED = tuple(p for p in inspect.signature(Optimizer.__init__).parameters if p not in ("self", "kwargs"))
 
 
-# Joining gradients is a copy: above so many numbers (on the CPU, on a GPU) a parameter is updated on its own, where
-# the copy would cost more than the calls it saves.
-_LARGE = (1 << 14, 1 << 21)
+def _settable(schedule):
+    return getattr(schedule, "settable", False)
 
 
-class _Part:
-    """What one call of ``update`` works on: all of a flat storage, or one parameter of it."""
-
-    def __init__(self, parameters, param, grad, slots, views):
-        self.parameters, self.param, self.grad, self.slots, self._views = parameters, param, grad, slots, views
-
-    def grads(self):
-        """The gradient of each parameter, as views."""
-        return self._views(self.grad)
-
-
-class _Flat:
-    """Flat storage of the parameters of one dtype and device, and of their slots."""
-
-    def __init__(self, optimizer, parameters):
-        self.parameters = parameters
-        self.orders = [_memory_order(p) for p in parameters]
-        self.sizes = [p.numel() for p in parameters]
-        self.param = self._join([p.data for p in parameters])
-        views = self._views(self.param)
-        for p, view in zip(parameters, views, strict=True):
-            p.data = view
-        self.pointers = [p.data_ptr() for p in parameters]
-        self.slots = {}
-        for name in optimizer._slot_names():
-            known = [optimizer.state[p].get(name) for p in parameters]
-            initial = optimizer.initial_slot if name in optimizer.slots else lambda name, p: torch.zeros_like(p)
-            values = [initial(name, p) if k is None else k for k, p in zip(known, parameters, strict=True)]
-            values = [v.to(p.device, p.dtype) for v, p in zip(values, parameters, strict=True)]
-            if optimizer.elementwise or name not in optimizer.slots:
-                self.slots[name] = self._join(values)
-                values = self._views(self.slots[name])
-            for p, value in zip(parameters, values, strict=True):
-                optimizer.state[p][name] = value
-        self.constrained = [p for p in parameters if getattr(p, "constraint", None) is not None]
-        self.state = optimizer.state
-        self.plain = all(order is None for order in self.orders)
-
-    def _join(self, tensors):
-        parts = [t if o is None else t.permute(o) for t, o in zip(tensors, self.orders, strict=True)]
-        return torch.cat([t.reshape(-1) for t in parts])
-
-    def _views(self, flat):
-        views = []
-        for part, p, order in zip(flat.split(self.sizes), self.parameters, self.orders, strict=True):
-            if order is None:
-                views.append(part.view(p.shape))
-            else:
-                inverse = sorted(range(len(order)), key=order.__getitem__)
-                views.append(part.view([p.shape[i] for i in order]).permute(inverse))
-        return views
-
-    def current(self):
-        """Whether every parameter still is a view into this storage."""
-        return [p.data_ptr() for p in self.parameters] == self.pointers
-
-    def gather(self, keep_grads):
-        """The gradients in one flat tensor: one part, or where some are missing a part for each that is there."""
-        grads = [p.grad for p in self.parameters]
-        if not keep_grads:
-            for p in self.parameters:
-                p.grad = None
-        self.missing = []
-        if all(g is not None for g in grads):
-            if len(grads) == 1:
-                order = self.orders[0]
-                joined = (grads[0] if order is None else grads[0].permute(order)).reshape(-1)
-                joined = joined.clone() if keep_grads else joined  # a rule may use it as scratch space
-            elif self.plain and _contiguous(grads):
-                joined = torch.cat([g.view(-1) for g in grads])
-            else:
-                joined = self._join(grads)
-            return [_Part(self.parameters, self.param, joined, self.slots, self._views)]
-        self.missing = [
-            getattr(p, "path", "a parameter") for p, g in zip(self.parameters, grads, strict=True) if g is None
-        ]
-        return [
-            _Part([p], p.data, g.clone(), self.state[p], lambda grad: [grad])
-            for p, g in zip(self.parameters, grads, strict=True)
-            if g is not None
-        ]
-
-
-def _contiguous(tensors):
-    return all(t.is_contiguous() for t in tensors)
-
-
-def _memory_order(tensor):
-    """The axes from the slowest to the fastest in memory; None for the ordinary order."""
-    if tensor.is_contiguous():
-        return None
-    order = sorted(range(tensor.dim()), key=lambda axis: -tensor.stride(axis))
-    return order if tensor.permute(order).is_contiguous() else None
+def _fitted(grad, variable):
+    """A gradient in the dtype and on the device of its variable."""
+    return torch.as_tensor(grad).detach().to(variable.device, variable.dtype)

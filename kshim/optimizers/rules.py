@@ -8,6 +8,10 @@ import torch
 from kshim.core.checks import fail, fraction
 from kshim.optimizers.base import _SHARED, Optimizer
 
+# Where torch has a kernel that runs Adam's whole formula at once.
+_FUSED = ("cpu", "cuda")
+_FUSED_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
 
 def _root(square, epsilon, inside):
     """``sqrt(square + epsilon)``, or with epsilon outside the root ``sqrt(square) + epsilon``."""
@@ -29,7 +33,7 @@ class SGD(Optimizer):
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **kwargs):
         super().__init__(learning_rate, **kwargs)
         self.keep({"momentum": momentum, "nesterov": nesterov}, momentum=fraction)
-        self.slots = ("velocity",) if momentum else ()
+        self.slots = ("momentum",) if momentum else ()
 
     def update(self, param, grad, rate, step, velocity=None):
         if velocity is None:
@@ -134,12 +138,13 @@ class RMSprop(Optimizer):
     """
 
     epsilon_inside_root = True
+    interleaved = False
 
     def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **kwargs):
         super().__init__(learning_rate, **kwargs)
         own = {"rho": rho, "momentum": momentum, "epsilon": epsilon, "centered": centered}
         self.keep(own, rho=fraction, momentum=fraction)
-        self.slots = ("mean_square",) + ("velocity",) * bool(momentum) + ("mean",) * bool(centered)
+        self.slots = ("velocity",) + ("momentum",) * bool(momentum) + ("average_gradient",) * bool(centered)
 
     def update(self, param, grad, rate, step, mean_square, *others):
         mean_square.mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
@@ -173,7 +178,10 @@ class Adam(Optimizer):
         super().__init__(learning_rate, **kwargs)
         own = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "amsgrad": amsgrad}
         self.keep(own, beta_1=fraction, beta_2=fraction)
-        self.slots = ("momentum", "velocity") + ("largest",) * bool(amsgrad)
+        self.slots = ("momentum", "velocity") + ("velocity_hat",) * bool(amsgrad)
+
+    def _slot_blocks(self):
+        return [self.slots[:2], self.slots[2:]]
 
     def update(self, param, grad, rate, step, momentum, velocity, largest=None):
         rate = rate * (1 - self.beta_2**step) ** 0.5 / (1 - self.beta_1**step)
@@ -182,6 +190,29 @@ class Adam(Optimizer):
         if largest is not None:
             velocity = torch.maximum(largest, velocity, out=largest)
         param.addcdiv_(momentum, velocity.sqrt().add_(self.epsilon), value=-rate)
+
+    def _corrected(self, step):
+        # torch's kernel corrects the root before it adds epsilon, so epsilon is corrected for it.
+        return self.epsilon / (1 - self.beta_2**step) ** 0.5 if self.beta_2 < 1 else math.inf
+
+    def _fused(self, param):
+        own = type(self).update is Adam.update and math.isfinite(self._corrected(1))
+        return own and param.device.type in _FUSED and param.dtype in _FUSED_DTYPES
+
+    def _decay(self, lists, rate):
+        if any(self._excluded) or not self._fused(lists.params[0]):
+            super()._decay(lists, rate)
+
+    def update_all(self, params, grads, rate, step, momenta, velocities, largest=()):
+        if not self._fused(params[0]):
+            super().update_all(params, grads, rate, step, momenta, velocities, *([largest] if self.amsgrad else []))
+            return
+        steps = [torch.full((), float(step), device=params[0].device)] * len(params)
+        decay = 0.0 if self.weight_decay is None or any(self._excluded) else self.weight_decay
+        torch._fused_adamw_(
+            params, grads, momenta, velocities, largest, steps, lr=rate, beta1=self.beta_1, beta2=self.beta_2,
+            weight_decay=decay, eps=self._corrected(step), amsgrad=bool(self.amsgrad), maximize=False,
+        )  # fmt: skip
 
 
 class AdamW(Adam):
@@ -248,20 +279,62 @@ class Nadam(Optimizer):
         super().__init__(learning_rate, **kwargs)
         self.keep({"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}, beta_1=fraction, beta_2=fraction)
         self._warmed = (0, 1.0)  # a step, and the product of the momenta up to it
+        self._product = self.add_variable((), "ones", name="variable")  # the product once more, as Keras lists it
 
     def _momentum_at(self, step):
         return self.beta_1 * (1 - 0.5 * 0.96 ** (step * self.schedule_decay))
 
-    def update(self, param, grad, rate, step, momentum, velocity):
+    def _product_at(self, step):
         done, product = self._warmed if self._warmed[0] <= step else (0, 1.0)
-        product *= math.prod(map(self._momentum_at, range(done + 1, step + 1)))
-        self._warmed = (step, product)
+        if done < step:
+            product *= math.prod(map(self._momentum_at, range(done + 1, step + 1)))
+            self._warmed = (step, product)
+            self._product.fill_(product)
+        return product
+
+    def update(self, param, grad, rate, step, momentum, velocity):
+        product = self._product_at(step)
         now, after = self._momentum_at(step), self._momentum_at(step + 1)
         momentum.lerp_(grad, 1 - self.beta_1)
         velocity.mul_(self.beta_2).addcmul_(grad, grad, value=1 - self.beta_2)
         ahead = grad.mul_((1 - now) / (1 - product)).add_(momentum, alpha=after / (1 - product * after))
         root = velocity.div(1 - self.beta_2**step).sqrt_().add_(self.epsilon)
         param.addcdiv_(ahead, root, value=-rate)
+
+
+class ScheduleFreeAdamW(Optimizer):
+    """Adam without a schedule: steps are taken at ``z``, and weights are ``(1 - beta_1) * z + beta_1 * mean of z``.
+
+    Args:
+        learning_rate: a float, schedule or callable.
+        beta_1: in (0, 1], how much the mean counts in the weights.
+        beta_2: in [0, 1], how slowly the mean square moves.
+        epsilon: added to the root.
+        warmup_steps: the rate rises from 0 in so many steps.
+        The others are ``Optimizer``'s.
+
+    Source: Keras 3 ``optimizers/schedule_free_adamw.py``; Defazio et al., 2024.
+    """
+
+    slots = ("momentum", "velocity")
+
+    def __init__(self, learning_rate=0.0025, beta_1=0.9, beta_2=0.999, epsilon=1e-8, warmup_steps=0, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.keep({"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "warmup_steps": warmup_steps},
+                  beta_1=fraction, beta_2=fraction)  # fmt: skip
+
+    def initial_slot(self, name, parameter):
+        return parameter.detach().clone() if name == "momentum" else torch.zeros_like(parameter)
+
+    def update(self, param, grad, rate, step, z, velocity):
+        if self.warmup_steps > 0:
+            rate *= min(step / self.warmup_steps, 1.0)
+        velocity.mul_(self.beta_2).addcmul_(grad, grad, value=1 - self.beta_2)
+        mean = param.sub(z, alpha=1 - self.beta_1).div_(self.beta_1)
+        root = velocity.div(1 - self.beta_2**step).sqrt_().add_(self.epsilon)
+        z.addcdiv_(grad, root, value=-rate)
+        mean.lerp_(z, 1 / step)
+        torch.lerp(z, mean, self.beta_1, out=param)
 
 
 class Ftrl(Optimizer):
@@ -329,20 +402,23 @@ class Lamb(Optimizer):
     """
 
     slots = ("momentum", "velocity")
-    elementwise = False
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
         super().__init__(learning_rate, **kwargs)
         self.keep({"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}, beta_1=fraction, beta_2=fraction)
 
+    def update_lists(self, lists, rate, step):
+        super().update_lists(lists, rate, step)  # the step of Adam, in the place of the gradients
+        long, wide = (torch.stack(torch._foreach_norm(each)) for each in (lists.parameters, lists.by_weight))
+        ratios = torch.where((long > 0) & (wide > 0), long / wide, 1.0).mul_(-rate)
+        torch._foreach_mul_(lists.by_weight, list(ratios.unbind()))
+        torch._foreach_add_(lists.params, lists.grads)
+
     def update(self, param, grad, rate, step, momentum, velocity):
         momentum.lerp_(grad, 1 - self.beta_1)
         velocity.mul_(self.beta_2).addcmul_(grad, grad, value=1 - self.beta_2)
         root = velocity.div(1 - self.beta_2**step).sqrt_().add_(self.epsilon)
-        change = momentum.div(1 - self.beta_1**step).div_(root)
-        long, wide = param.norm(), change.norm()
-        ratio = torch.where((long > 0) & (wide > 0), long / wide, 1.0)
-        param.sub_(change.mul_(ratio), alpha=rate)
+        torch.div(momentum, root.mul_(1 - self.beta_1**step), out=grad)
 
 
 class Adafactor(Optimizer):
@@ -426,10 +502,13 @@ class Muon(Optimizer):
         given["exclude_layers"] = exclude_layers or []
         self.keep(given, adam_beta_1=fraction, adam_beta_2=fraction, momentum=fraction)
 
-    def _flatten(self):
+    def _lay_out(self):
         # Which weights are AdamW's is asked once, not at each step; by id, as the weights change places in memory only.
         self._adams = {id(p) for p in self._parameters() if self._is_adams(p)}
-        super()._flatten()
+        super()._lay_out()
+
+    def _shows(self, name, parameter):
+        return name != "velocity" or id(parameter) in self._adams
 
     def initial_slot(self, name, parameter):
         unused = name == "velocity" and id(parameter) not in self._adams
@@ -443,8 +522,8 @@ class Muon(Optimizer):
             or any(re.search(pattern, path) for pattern in self.exclude_layers)
         )
 
-    def _decay(self, part, rate):
-        for p in part.parameters:
+    def _decay(self, lists, rate):
+        for p in lists.parameters:
             decay = self.adam_weight_decay if id(p) in self._adams else self.weight_decay
             if decay is not None and self._decays(p):
                 p.data.mul_(1 - decay * rate)

@@ -22,9 +22,9 @@ class LearningRateSchedule(Configurable):
         return SCHEDULES.serialize(self)
 
     @staticmethod
-    def deserialize(config):
+    def deserialize(config, custom_objects=None):
         """The schedule a config dict describes."""
-        return SCHEDULES.get(config)
+        return SCHEDULES.get(config, custom_objects)
 
 
 class _Decay(LearningRateSchedule):

@@ -57,6 +57,13 @@ def assert_same(got, expected, rel=1e-5):
         assert_close(a, b, rel)
 
 
+def unnamed(config):
+    """A config without what Keras numbers (names) or says by its own modules; those in it, too."""
+    if isinstance(config, dict):
+        return {k: unnamed(v) for k, v in config.items() if k not in ("name", "registered_name", "module")}
+    return config
+
+
 def test_every_optimizer_has_a_row():
     public = public_classes(optimizers, optimizers.Optimizer)
     assert_covered(public, {type(case.make(kshim)).__name__ for case in CASES}, NO_CASE)
@@ -71,8 +78,9 @@ def test_steps_are_keras(case, keras3):
         step(methods[1], theirs, grads)
         assert_same(ours, [v.value for v in theirs], 2e-5)
     assert not ours[-1].is_contiguous()  # its memory order is kept
-    rates = [float(method.learning_rate) for method in methods]
-    assert rates[0] == pytest.approx(rates[1], rel=1e-6)
+    if not case.name.startswith("multi"):  # which has none
+        rates = [float(method.learning_rate) for method in methods]
+        assert rates[0] == pytest.approx(rates[1], rel=1e-6)
     methods[0].finalize_variable_values(ours), methods[1].finalize_variable_values(theirs)
     assert_same(ours, [v.value for v in theirs], 2e-5)
 
@@ -81,7 +89,7 @@ def test_steps_are_keras(case, keras3):
 def test_config_is_keras_and_comes_back(case, keras3):
     method = case.make(kshim)
     config = method.get_config()
-    assert same_config({**config, "name": ""}, {**case.make(keras3).get_config(), "name": ""})  # Keras numbers them
+    assert same_config(unnamed(config), unnamed(case.make(keras3).get_config()))
     for again in (type(method).from_config(config), optimizers.deserialize(optimizers.serialize(method))):
         assert again.get_config() == config
         weights, expected = variables(), variables()
@@ -100,9 +108,10 @@ def test_signature_is_keras(name, keras3):
 
 @rules
 def test_defaults_are_keras(case, keras3):
-    cls = RULES[case.name][0]
-    ours, theirs = (getattr(k.optimizers, cls)() for k in (kshim, keras3))
-    assert same_config({**ours.get_config(), "name": ""}, {**theirs.get_config(), "name": ""})
+    cls, arguments = RULES[case.name]
+    needed = {name: arguments[name] for name in ("inner_optimizer", "optimizer_map") if name in arguments}
+    ours, theirs = (optimizer(cls, **needed)(k) for k in (kshim, keras3))
+    assert same_config(unnamed(ours.get_config()), unnamed(theirs.get_config()))
 
 
 # ---------- state
@@ -185,6 +194,13 @@ def test_rebuilding_keeps_what_is_known():
 
 @rules
 def test_missing_gradients(case, keras3):
+    if case.name.startswith("multi"):  # the bias has an optimizer of its own, which is left without a gradient
+        for k in (kshim, keras3):
+            weights = variables() if k is kshim else [k.Variable(value, name=name) for name, value in starts().items()]
+            method = made(k, case, weights)
+            with pytest.raises(ValueError, match="No gradients provided"):
+                method.apply([torch.ones(3, 4), None, torch.ones(4, 2, 3)], weights)
+        return
     found = []
     for k in (kshim, keras3):
         weights = variables() if k is kshim else [k.Variable(value, name=name) for name, value in starts().items()]
@@ -262,11 +278,34 @@ def test_rate_by_a_function(keras3):
     assert_same(ours, [v.value for v in theirs])
 
 
-def test_schedule_can_be_replaced():
-    method = optimizers.SGD(optimizers.schedules.InverseTimeDecay(0.1, 1, 1.0))
-    assert float(method.learning_rate) == pytest.approx(0.1)
-    method.learning_rate = 0.3
-    assert float(method.learning_rate) == pytest.approx(0.3)
+def test_schedule_can_be_replaced_by_a_schedule_alone(keras3):
+    for k in (kshim, keras3):
+        schedules = k.optimizers.schedules
+        method = k.optimizers.SGD(schedules.InverseTimeDecay(0.1, 1, 1.0))
+        assert float(method.learning_rate) == pytest.approx(0.1)
+        method.learning_rate = schedules.ExponentialDecay(0.3, 1, 1.0)
+        assert float(method.learning_rate) == pytest.approx(0.3)
+        with pytest.raises(TypeError, match=r"learning rate is not settable"):
+            method.learning_rate = 0.3
+
+
+def test_rate_before_the_decay_is_settable():
+    """``decay=`` of Keras 1 and 2: ``lr`` is what it was set to, and each step divides it."""
+    weights = variables()
+    method = optimizers.SGD(lr=0.5, decay=1.0)
+    method.build(weights)
+    before = values(weights)
+
+    def go():
+        method.apply([torch.ones_like(w) for w in weights], weights)
+
+    go(), go()
+    assert float(method.lr) == 0.5
+    method.lr = 0.25
+    go()
+    method.lr.assign(1.0)
+    go()
+    assert_same(weights, [b - (0.5 + 0.5 / 2 + 0.25 / 3 + 1.0 / 4) for b in before])
 
 
 def test_iterations_count(keras3):
@@ -369,7 +408,9 @@ def test_schedule_is_keras(name, keras3):
     cls, arguments = SCHEDULES[name]
     ours, theirs = (getattr(k.optimizers.schedules, cls)(**arguments) for k in (kshim, keras3))
     for i in range(40):
-        assert float(ours(i)) == pytest.approx(float(theirs(i)), rel=2e-6, abs=1e-8), f"step {i}"
+        expected = pytest.approx(float(theirs(i)), rel=2e-6, abs=1e-8)
+        for step in (i, float(i), torch.tensor(i), torch.tensor(float(i)), Variable(torch.tensor(i), trainable=False)):
+            assert float(ours(step)) == expected, f"step {step!r}"
     assert ours.get_config() == theirs.get_config()
     for again in (type(ours).from_config(ours.get_config()),
                   optimizers.schedules.deserialize(optimizers.schedules.serialize(ours)),

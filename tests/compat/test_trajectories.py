@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from cases import assert_close, counting
+from cases.optimizers import RULES
+from cases.optimizers import optimizer as of_row
 
 import kshim
 
@@ -75,6 +77,20 @@ def test_a_hundred_steps(name, loss, keras3):
         if step < 10:
             np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert_same_weights(*models)
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_a_hundred_steps_of_every_optimizer(name, keras3):
+    x, targets = data()
+    cls, arguments = RULES[name]
+    models = [mlp(k, "linear") for k in (kshim, keras3)]
+    for k, model in zip((kshim, keras3), models, strict=True):
+        model.compile(of_row(cls, **arguments)(k), "mse")
+    for step in range(STEPS):
+        rows = slice(step * BATCH % len(x), step * BATCH % len(x) + BATCH)
+        for model in models:
+            model.train_on_batch(x[rows], targets["values"][rows])
     assert_same_weights(*models)
 
 

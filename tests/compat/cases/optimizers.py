@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 
 class Case(NamedTuple):
@@ -18,7 +19,12 @@ def optimizer(name, **arguments):
     """``make`` for an optimizer that both packages spell alike; a function of ``k`` as an argument is called."""
 
     def make(k):
-        return getattr(k.optimizers, name)(**{key: v(k) if callable(v) else v for key, v in arguments.items()})
+        made = getattr(k.optimizers, name)(**{key: v(k) if callable(v) else v for key, v in arguments.items()})
+        if name == "ScheduleFreeAdamW" and not isinstance(made, torch.optim.Optimizer):
+            # Keras keeps the old `momentum` by reference, and only its torch backend assigns in place: there the rule
+            # reads the new one. This makes it assign as Keras does on its other backends.
+            made.assign_sub = lambda variable, value: setattr(variable, "_value", variable.value - value)
+        return made
 
     return make
 
@@ -26,6 +32,12 @@ def optimizer(name, **arguments):
 def decay(**arguments):
     """The schedule, as an argument."""
     return lambda k: k.optimizers.schedules.InverseTimeDecay(0.1, **arguments)
+
+
+def by_path(k):
+    """A map of three optimizers."""
+    methods = k.optimizers
+    return methods.OptimizerMap(methods.SGD(0.1), {"ker.*": methods.Adam(0.01), "bias": methods.Lion(0.02)})
 
 
 RULES = {
@@ -77,6 +89,22 @@ RULES = {
             "relative_step": False,
         },
     ),
+    "schedule_free": ("ScheduleFreeAdamW", {"learning_rate": 0.01}),
+    "schedule_free_warm": (
+        "ScheduleFreeAdamW",
+        {"learning_rate": 0.02, "beta_1": 0.7, "beta_2": 0.9, "warmup_steps": 8, "weight_decay": 0.1},
+    ),
+    "loss_scale": ("LossScaleOptimizer", {"inner_optimizer": lambda k: k.optimizers.Adam(0.01), "initial_scale": 8.0}),
+    "loss_scale_growing": (
+        "LossScaleOptimizer",
+        {
+            "inner_optimizer": lambda k: k.optimizers.SGD(0.1, momentum=0.9, clipnorm=0.5),
+            "initial_scale": 4.0,
+            "dynamic_growth_steps": 3,
+        },
+    ),
+    "multi": ("MultiOptimizer", {"optimizer_map": lambda k: by_path(k)}),
+    "multi_scaled": ("MultiOptimizer", {"optimizer_map": lambda k: by_path(k), "loss_scale_factor": 4.0}),
     "muon": ("Muon", {"learning_rate": 0.01}),
     "muon_decay_of_the_others": ("Muon", {"learning_rate": 0.01, "weight_decay": None, "adam_weight_decay": 0.3}),
     "muon_plain": (
