@@ -220,6 +220,8 @@ class VarianceScaling(RandomInitializer):
     Source: He et al. 2015 (``fan_in``), Glorot and Bengio 2010 (``fan_avg``).
     """
 
+    truncated_stddev = TRUNCATED_STDDEV  # what truncated draws are divided by
+
     def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None, input_axes=None,
                  output_axes=None):  # fmt: skip
         super().__init__(seed)
@@ -234,7 +236,7 @@ class VarianceScaling(RandomInitializer):
             limit = math.sqrt(3.0 * variance)
             return random.uniform(shape, -limit, limit, dtype, self.draw())
         if self.distribution == "truncated_normal":
-            return random.truncated_normal(shape, 0.0, stddev / TRUNCATED_STDDEV, dtype, self.draw())
+            return random.truncated_normal(shape, 0.0, stddev / self.truncated_stddev, dtype, self.draw())
         return random.normal(shape, 0.0, stddev, dtype, self.draw())
 
 
@@ -314,6 +316,8 @@ class Orthogonal(RandomInitializer):
     Source: Saxe et al. 2014; the signs, Mezzadri 2007.
     """
 
+    row_axes = -1  # the axes before this one are the matrix's rows
+
     def __init__(self, gain=1.0, seed=None):
         super().__init__(seed)
         self.keep(locals())
@@ -321,7 +325,7 @@ class Orthogonal(RandomInitializer):
     def __call__(self, shape, dtype=None):
         if len(shape) < 2:
             checks.fail(self, "a shape of at least two axes", f"shape={tuple(shape)}")
-        rows, columns = math.prod(shape[:-1]), shape[-1]
+        rows, columns = math.prod(shape[: self.row_axes]), math.prod(shape[self.row_axes :])
         dtype = dtypes.to_torch(dtype)
         half = dtype in (torch.float16, torch.bfloat16)  # for which torch has no QR
         tall = (max(rows, columns), min(rows, columns))

@@ -50,6 +50,8 @@ class LossFunction(Loss):
         fn: the function.
         reduction, name, dtype: as for ``Loss``.
         kwargs: further arguments for every call of ``fn``.
+
+    Source: Keras 3 ``losses/losses.py``, where it is ``LossFunctionWrapper``.
     """
 
     def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, **kwargs):
@@ -114,7 +116,11 @@ Circle = _loss_class("Circle", circle, ("gamma", "margin", "remove_diagonal", *_
 
 
 class CategoricalGeneralizedCrossEntropy(LossFunction):
-    __doc__ = categorical_generalized_cross_entropy.__doc__
+    __doc__ = (
+        f"{categorical_generalized_cross_entropy.__doc__}\n\n    ``reduction``, ``name`` and ``dtype`` are "
+        "``Loss``'s.\n\n    Raises: ValueError if ``q`` is not in (0, 1).\n\n"
+        "    Source: Keras 3 ``losses/losses.py``."
+    )
 
     def __init__(self, q=0.5, reduction="sum_over_batch_size", name="categorical_generalized_cross_entropy",
                  dtype=None):  # fmt: skip

@@ -2,10 +2,11 @@
 
 import torch
 
-from kshim.core import checks, names
+from kshim.core import checks, dtypes, names
 from kshim.core.configurable import Configurable
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+OTHER_WORDS: dict[str, str] = {}  # for a reduction; ``Loss`` keeps the one of ``REDUCTIONS``
 
 
 class Loss(Configurable):
@@ -24,6 +25,7 @@ class Loss(Configurable):
 
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
         self.name = name or names.snake_case(type(self).__name__)
+        reduction = OTHER_WORDS.get(reduction, reduction)
         if reduction not in REDUCTIONS:
             checks.fail(self, f"`reduction` to be one of {REDUCTIONS}", f"reduction={reduction!r}")
         self.reduction, self.dtype = reduction, dtype
@@ -47,12 +49,16 @@ class Loss(Configurable):
         own = getattr(values, "_keras_mask", None)
         if own is not None:
             mask = own if mask is None else mask & own
+        return self.reduced(values, sample_weight, mask)
+
+    def reduced(self, values, sample_weight=None, mask=None):
+        """``values`` of ``call``, weighted, masked and reduced."""
         return reduce(values, sample_weight, mask, self.reduction)
 
 
 def as_tensor(value):
     """``value`` as a tensor; arrays become tensors of their own dtype."""
-    return value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
+    return value if hasattr(type(value), "__torch_function__") else torch.as_tensor(value)
 
 
 def same_rank(y_true, y_pred):
@@ -74,8 +80,8 @@ def same_ranks(y_true, y_pred):
 def both(y_true, y_pred):
     """Both as tensors of the dtype of ``y_pred`` and the same rank."""
     y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
-    if y_true.dtype is not y_pred.dtype:
-        y_true = y_true.to(y_pred.dtype)
+    if y_true.dtype is not y_pred.dtype and y_true.dtype != y_pred.dtype:
+        y_true = y_true.to(dtypes.to_torch(y_pred.dtype))  # of a symbolic tensor it is a name
     return (y_true, y_pred) if y_true.dim() == y_pred.dim() else same_ranks(y_true, y_pred)
 
 
@@ -112,6 +118,8 @@ def reduce(values, sample_weight=None, mask=None, reduction="sum_over_batch_size
             kept = kept * (kept.numel() / kept.sum().clamp(min=1e-7))
         sample_weight = kept if sample_weight is None else broadcast_weight(sample_weight, values) * kept
     if sample_weight is not None:
+        if values.dim() == 0:  # one number for the batch counts for each sample
+            values = values.expand(as_tensor(sample_weight).shape)
         sample_weight = broadcast_weight(sample_weight, values)
         values = values * sample_weight
     if reduction in ("none", None) or values.dim() == 0:

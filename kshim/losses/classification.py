@@ -12,11 +12,11 @@ import math
 import torch
 from torch.nn import functional as F
 
-from kshim.core import settings
+from kshim.core import dtypes, settings
 from kshim.losses.base import as_tensor, both
 
 
-def _logits(y_pred, attribute):
+def logits_behind(y_pred, attribute):
     """The logits that ``y_pred`` was made of, or None; an in-place change of ``y_pred`` makes them stale."""
     logits = getattr(y_pred, attribute, None)
     return logits if logits is not None and y_pred._version == 0 else None
@@ -29,17 +29,18 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
         from_logits: whether ``y_pred`` are logits.
         label_smoothing: in [0, 1]; labels become ``y * (1 - s) + s / 2``.
     """
-    return _binary_values(y_true, y_pred, from_logits, label_smoothing).mean(axis)
+    return binary_values(y_true, y_pred, from_logits, label_smoothing).mean(axis)
 
 
-def _binary_values(y_true, y_pred, from_logits=False, label_smoothing=0.0, reduction="none"):
+def binary_values(y_true, y_pred, from_logits=False, label_smoothing=0.0, reduction="none"):
+    """The binary cross entropy of each value, or (``reduction="mean"``) the mean of all."""
     y_true, y_pred = both(y_true, y_pred)
     if label_smoothing:
         y_true = y_true * (1 - label_smoothing) + label_smoothing / 2
     if from_logits:
         return F.binary_cross_entropy_with_logits(y_pred, y_true, reduction=reduction)
-    logits = _logits(y_pred, "_sigmoid_logits")
-    low, high = _clip_range(y_pred.dtype, settings.epsilon())
+    logits = logits_behind(y_pred, "_sigmoid_logits")
+    low, high = clip_range(y_pred.dtype, settings.epsilon())
     if logits is None:
         clipped = y_pred.clamp(low, high)
         # torch's own kernel refuses labels outside [0, 1], which Keras computes.
@@ -90,7 +91,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     ignored = None if ignore_class is None else labels == ignore_class
     if ignored is not None:
         labels = labels.masked_fill(ignored, 0)
-    values = -_log_probabilities(y_pred, from_logits, axis).gather(axis, labels.unsqueeze(axis)).squeeze(axis)
+    values = -log_probabilities_of_classes(y_pred, from_logits, axis).gather(axis, labels.unsqueeze(axis)).squeeze(axis)
     if ignored is not None:
         values = values.masked_fill(ignored, 0)
         values._keras_mask = ~ignored  # a mean is over the others only
@@ -100,22 +101,25 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
 def _log_probabilities(y_pred, from_logits, axis):
     if from_logits:
         return F.log_softmax(y_pred, axis)
-    low, high = _clip_range(y_pred.dtype, settings.epsilon())
-    logits = _logits(y_pred, "_softmax_logits") if axis in (-1, y_pred.dim() - 1) else None
+    low, high = clip_range(y_pred.dtype, settings.epsilon())
+    logits = logits_behind(y_pred, "_softmax_logits") if axis in (-1, y_pred.dim() - 1) else None
     if logits is not None:
         return F.log_softmax(logits, axis).clamp(math.log(low), math.log(high))
     return (y_pred / y_pred.sum(axis, keepdim=True)).clamp(low, high).log()
 
 
+log_probabilities_of_classes = _log_probabilities
+
+
 @functools.cache
-def _clip_range(dtype, low):
+def clip_range(dtype, low):
     """``[epsilon, 1 - epsilon]`` as the dtype has it: 1 - 1e-7 is 1 - 1.19e-7 in float32."""
     with torch._C.DisableTorchFunction():  # a real number in a meta run, too
-        return low, float(torch.tensor(1 - low, dtype=dtype, device="cpu"))
+        return low, float(torch.tensor(1 - low, dtype=dtypes.to_torch(dtype), device="cpu"))  # a name, if symbolic
 
 
 def whole_binary_crossentropy(y_true, y_pred):
-    return _binary_values(y_true, y_pred, reduction="mean")
+    return binary_values(y_true, y_pred, reduction="mean")
 
 
 def binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
@@ -136,7 +140,7 @@ def binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha
         y_true = y_true * (1 - label_smoothing) + label_smoothing / 2
     if from_logits:
         y_pred = torch.sigmoid(y_pred)
-    values = _binary_values(y_true, y_pred)
+    values = binary_values(y_true, y_pred)
     right = y_true * y_pred + (1 - y_true) * (1 - y_pred)
     values = (1 - right) ** gamma * values
     if apply_class_balancing:
@@ -161,7 +165,7 @@ def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_l
         y_true = y_true * (1 - label_smoothing) + label_smoothing / y_true.shape[-1]
     if from_logits:
         y_pred = torch.softmax(y_pred, axis)
-    low, high = _clip_range(y_pred.dtype, settings.epsilon())
+    low, high = clip_range(y_pred.dtype, settings.epsilon())
     probabilities = (y_pred / y_pred.sum(axis, keepdim=True)).clamp(low, high)
     weight = (1 - probabilities) ** gamma * torch.as_tensor(alpha, dtype=y_pred.dtype, device=y_pred.device)
     return (weight * -y_true * probabilities.log()).sum(axis)

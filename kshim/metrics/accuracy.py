@@ -66,10 +66,11 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     return ((y_pred > score).sum(-1) < k).float()  # equal scores are all in
 
 
-def accuracy_for(y_true_shape, y_pred_shape):
+def accuracy_for(y_true_shape, y_pred_shape, loss=None):
     """The accuracy that ``"accuracy"`` means for these shapes.
 
     A width of 1 means binary; labels with one axis less, or a last axis of 1, are class indices; else one-hot.
+    ``loss``, the output's loss function or None, does not matter.
     """
     if y_pred_shape[-1:] == (1,) or not y_pred_shape:
         return binary_accuracy

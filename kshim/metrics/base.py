@@ -104,6 +104,10 @@ class Mean(Metric):
             mask = getattr(values, "_keras_mask", None)
             self._add(values.to(self.total.dtype), sample_weight, mask)
 
+    def add_batch(self, values, sample_weight, mask, rows):
+        """Add the values of a batch of ``rows`` samples: one for each sample, or one for the batch."""
+        self._add(values, sample_weight, mask)
+
     def _add(self, values, sample_weight, mask=None):
         self.to(values.device)
         if mask is not None:
@@ -181,4 +185,4 @@ class MeanMetricWrapper(Mean):
             own = getattr(values, "_keras_mask", None)  # of `ignore_class`: Keras hears it only where others weigh, too
             if own is not None and not (mask is None and sample_weight is None):
                 mask = own if mask is None else own & mask
-            self._add(values.to(self.total.dtype), sample_weight, mask)
+            self.add_batch(values.to(self.total.dtype), sample_weight, mask, len(y_pred) if y_pred.dim() else 1)

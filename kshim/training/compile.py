@@ -5,12 +5,14 @@ import inspect
 import torch
 
 from kshim import losses, metrics
-from kshim.core import checks, dtypes, settings, tree
-from kshim.losses.base import as_tensor, broadcast_weight
+from kshim.core import checks, dtypes, names, settings, tree
+from kshim.losses.base import as_tensor, reduce
 from kshim.metrics.accuracy import accuracy_for
 from kshim.metrics.base import Mean, MeanMetricWrapper, Metric
 
-_ACCURACY = ("accuracy", "acc")
+# Metrics whose function shows at the first batch: name -> function of (y_true's shape, y_pred's shape, loss function).
+BY_SHAPE = {"accuracy": accuracy_for, "acc": accuracy_for}
+_UP = tuple(BY_SHAPE)
 
 
 def by_output(what, given, names, each):
@@ -112,6 +114,11 @@ class CompiledLoss:
                 f"Received: y_true.shape={true}, y_pred.shape={pred}. {error}"
             ) from error
 
+    @staticmethod
+    def add_batch(mean, value, rows):
+        """Add the loss of one output on a batch of ``rows`` samples to its running mean."""
+        mean.update_state(value, sample_weight=rows)
+
     def _sum(self, y_true, y_pred, sample_weight):
         y_true, y_pred = tree.flatten(y_true), tree.flatten(y_pred)
         weights = _weights_by_output(sample_weight, len(self.names))
@@ -119,7 +126,7 @@ class CompiledLoss:
         for position, (i, fn, weight, _) in enumerate(self.parts):
             value = fn(y_true[i], y_pred[i], weights[i])
             if self.means:
-                self.means[position].update_state(value.detach(), sample_weight=len(y_pred[i]))
+                self.add_batch(self.means[position], value.detach(), len(y_pred[i]))
             value = value if weight == 1 else value * weight
             total = value if total is None else total + value
         return total
@@ -134,7 +141,8 @@ def _weights_by_output(sample_weight, count):
 class TorchLoss:
     """A plain torch loss, which takes ``(input, target)``, in Keras' order.
 
-    Class indices reach it as a flat integer tensor; sample weights need ``reduction="none"``.
+    Class indices reach it as a flat integer tensor; sample weights need ``reduction="none"``, and a mask counts
+    only there.
     """
 
     def __init__(self, module):
@@ -148,20 +156,35 @@ class TorchLoss:
         if not y_true.is_floating_point() and y_true.dim() == y_pred.dim() and y_true.shape[-1] == 1 < y_pred.shape[-1]:
             y_true = y_true.squeeze(-1)
         values = self.module(y_pred, y_true)
-        if sample_weight is None:
-            return values.mean()
-        if values.dim() == 0:
+        if values.dim() == 0 and sample_weight is not None:
             raise ValueError(
                 f"{self.name} gives one number for the batch, so sample weights can't be applied. "
                 f"Received: reduction={self.module.reduction!r}. Use {self.name}(reduction='none')."
             )
-        return (values * broadcast_weight(sample_weight, values)).mean()
+        return reduce(values, sample_weight, getattr(y_pred, "_keras_mask", None) if values.dim() else None)
+
+
+def crossentropy(y_true, y_pred):
+    """The cross entropy that fits the shapes, as ``"accuracy"`` is the accuracy that does."""
+    return crossentropy_for(tuple(y_true.shape), tuple(y_pred.shape))(y_true, y_pred)
+
+
+def crossentropy_for(y_true_shape, y_pred_shape, loss=None):
+    """The cross entropy that ``"crossentropy"`` means for these shapes; ``loss`` does not matter."""
+    return crossentropy_like(accuracy_for(y_true_shape, y_pred_shape))
+
+
+def crossentropy_like(accuracy):
+    """The cross entropy for the targets that the function ``accuracy`` is for."""
+    return getattr(losses, accuracy.__name__.replace("accuracy", "crossentropy"))
 
 
 def loss_object(identifier):
     """A callable ``(y_true, y_pred, sample_weight) -> scalar`` for whatever ``compile(loss=...)`` takes."""
     if isinstance(identifier, torch.nn.Module):
         return TorchLoss(identifier)
+    if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
+        return losses.LossFunction(crossentropy, name=identifier)
     try:
         found = losses.get(identifier)
     except ValueError as error:
@@ -182,13 +205,13 @@ class FunctionMetric(MeanMetricWrapper):
     def update_state(self, y_true, y_pred, sample_weight=None):
         with torch.no_grad():
             values = self.fn(y_true, y_pred)
-            mask = getattr(y_pred, "_keras_mask", None)
+            mask, rows = getattr(y_pred, "_keras_mask", None), len(tree.flatten(y_pred)[0])
             if not isinstance(values, dict):
-                self._add(as_tensor(values).to(self.total.dtype), sample_weight, mask)
+                self.add_batch(as_tensor(values).to(self.total.dtype), sample_weight, mask, rows)
                 return
             for name, value in values.items():
                 mean = self.means.setdefault(name, Mean(name))
-                mean._add(as_tensor(value).to(mean.total.dtype), sample_weight, mask)
+                mean.add_batch(as_tensor(value).to(mean.total.dtype), sample_weight, mask, rows)
 
     def reset_state(self):
         super().reset_state()
@@ -199,18 +222,62 @@ class FunctionMetric(MeanMetricWrapper):
         return {name: mean.result() for name, mean in self.means.items()} if self.means else super().result()
 
 
-class AccuracyByShape(MeanMetricWrapper):
-    """``"accuracy"``: which one is meant shows at the first batch."""
+class FunctionByShape(MeanMetricWrapper):
+    """A name of ``BY_SHAPE``, as ``"accuracy"``: which function is meant shows at the first batch.
 
-    _direction = "up"
+    Args:
+        name: the name as it was written.
+        loss: the function of the output's loss, or None.
+    """
 
-    def __init__(self, name):
+    def __init__(self, name, loss=None):
         super().__init__(None, name)
+        self.loss, self._direction = loss, "up" if name.lower() in _UP else "down"
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         if self.fn is None:
-            self.fn = accuracy_for(tuple(y_true.shape), tuple(y_pred.shape))
+            self.fn = BY_SHAPE[self.name.lower()](tuple(y_true.shape), tuple(y_pred.shape), self.loss)
         super().update_state(y_true, y_pred, sample_weight)
+
+
+class TorchMetric:
+    """A metric of the torch ecosystem as it is: ``update(preds, target)``, ``compute()`` and ``reset()``.
+
+    Args:
+        metric: the object; one of torchmetrics' classification gets its targets as integers.
+
+    It takes no sample weights: the protocol has none.
+    """
+
+    def __init__(self, metric):
+        self.metric = metric
+        self.name = getattr(metric, "name", None) or names.snake_case(type(metric).__name__)
+        self._integers = any("classification" in cls.__module__.split(".") for cls in type(metric).__mro__)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if sample_weight is not None:
+            raise ValueError(
+                f"{type(self.metric).__name__}: expected to stand in `metrics`, as it takes no sample weights. "
+                "Received: `weighted_metrics` and sample weights. Move it to `metrics`."
+            )
+        if self._integers:
+            y_true = y_true.long()
+            if y_true.dim() == y_pred.dim() and y_true.shape[-1] == 1 < y_pred.shape[-1]:
+                y_true = y_true.squeeze(-1)
+        with torch.no_grad():
+            self.metric.update(y_pred, y_true)
+
+    def result(self):
+        return self.metric.compute()
+
+    def reset_state(self):
+        self.metric.reset()
+
+    def to(self, device):
+        """Move the state to ``device``, where the metric has one to move; returns the metric."""
+        if isinstance(self.metric, torch.nn.Module):
+            self.metric.to(device)
+        return self
 
 
 class CompiledMetrics:
@@ -220,24 +287,35 @@ class CompiledMetrics:
         given, weighted: ``compile``'s ``metrics`` and ``weighted_metrics``: names, functions, classes or objects in a
             list, a list of lists, or a dict by output.
         names: the outputs' names.
+        loss: the ``CompiledLoss``, or None.
 
     ``parts`` holds ``(output index, metric, log name, whether it takes sample weights)``; those of several outputs are
     sorted by log name, as Keras 3 lists them.
     """
 
-    def __init__(self, given, weighted, names):
+    def __init__(self, given, weighted, names, loss=None):
         self.parts = []
+        functions = {i: getattr(fn, "fn", None) for i, fn, _, _ in loss.parts} if loss is not None else {}
         taken: dict = {}
         for wanted, takes_weights in ((given, False), (weighted, True)):
             for i, own in enumerate(_metrics_by_output(wanted, names)):
                 for identifier in own:
-                    metric = metric_object(identifier)
+                    metric = metric_object(identifier, functions.get(i))
                     prefix = "" if len(names) == 1 else f"{names[i]}_"
-                    name = _log_name(prefix, metric.name, takes_weights, taken)
+                    name = self.log_name(prefix, metric.name, takes_weights, taken)
                     self.parts.append((i, metric, name, takes_weights))
         self.flat = len(names) == 1
         if not self.flat and settings.holds(since="3"):
             self.parts.sort(key=lambda part: part[2])
+
+    @staticmethod
+    def log_name(prefix, name, weighted, taken):
+        """``name`` in the logs: ``weighted_`` stands before it, or a number after it, where it is ``taken`` already."""
+        if weighted and prefix + name in taken:
+            name = f"weighted_{name}"
+        name = prefix + name
+        number = taken[name] = taken.get(name, -1) + 1
+        return f"{name}_{number}" if number else name
 
     @property
     def objects(self):
@@ -263,18 +341,9 @@ class CompiledMetrics:
         """Log name -> result; a result that is a dict stands under its own names."""
         found = {}
         for _, metric, name, _ in self.parts:
-            value = metric.result() if hasattr(metric, "result") else metric.compute()
+            value = metric.result()
             found.update(value if isinstance(value, dict) else {name: value})
         return found
-
-
-def _log_name(prefix, name, weighted, taken):
-    """``name`` in the logs: ``weighted_`` stands before it, or a number after it, where it is ``taken`` already."""
-    if weighted and prefix + name in taken:
-        name = f"weighted_{name}"
-    name = prefix + name
-    number = taken[name] = taken.get(name, -1) + 1
-    return f"{name}_{number}" if number else name
 
 
 def _metrics_by_output(given, names):
@@ -297,12 +366,15 @@ def _as_list(value):
     return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def metric_object(identifier):
-    """A metric object for whatever ``compile(metrics=...)`` takes."""
-    if isinstance(identifier, str) and identifier in _ACCURACY:
-        return AccuracyByShape(identifier)
-    if hasattr(identifier, "update_state") and not inspect.isclass(identifier):
-        return identifier
+def metric_object(identifier, loss=None):
+    """A metric object for whatever ``compile(metrics=...)`` takes; ``loss`` is the function of the output's loss."""
+    if isinstance(identifier, str) and identifier.lower() in BY_SHAPE:
+        return FunctionByShape(identifier, loss)
+    if not inspect.isclass(identifier):
+        if hasattr(identifier, "update_state"):
+            return identifier
+        if all(callable(getattr(identifier, name, None)) for name in ("update", "compute", "reset")):
+            return TorchMetric(identifier)
     try:
         found = metrics.get(identifier)
     except ValueError as error:

@@ -118,6 +118,7 @@ class Equalization(Recoloring):
     Args:
         value_range: the lowest and the highest value of the images.
         bins: number of bins of the histogram, an int above 0.
+        data_format: ``channels_last`` or ``channels_first``; None means ``image_data_format()``.
 
     Shapes: images of rank 3, or 4 with the batch -> the same.
 
@@ -158,6 +159,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(Recoloring):
         clip_limit: how many times the mean count a bin of a histogram may hold, rounded down to a whole count; what
             is above is spread over all bins. 0 or less means no limit.
         tile_grid_size: number of tiles ``(down, across)``, ints above 0.
+        data_format: ``channels_last`` or ``channels_first``; None means ``image_data_format()``.
 
     Shapes: images of rank 3, or 4 with the batch -> the same, in the images' dtype.
 
@@ -274,6 +276,7 @@ class RandomPosterization(Recoloring):
             Or ``(lower, upper)``, drawn from the lower up to the one below the upper.
         value_range: the lowest and the highest value of the images.
         seed: int for the layer's own row of draws; None draws from torch's generator.
+        data_format: ``channels_last`` or ``channels_first``; None means ``image_data_format()``.
 
     Shapes: images of rank 3, or 4 with the batch -> the same.
 
@@ -307,6 +310,7 @@ class RandomInvert(Recoloring):
         factor: the chance of an image: a number in [0, 1], drawn up to that for each image, or ``(lower, upper)``.
         value_range: the lowest and the highest value of the images.
         seed: int for the layer's own row of draws; None draws from torch's generator.
+        data_format: ``channels_last`` or ``channels_first``; None means ``image_data_format()``.
 
     Shapes: images of rank 3, or 4 with the batch -> the same.
 
@@ -547,6 +551,7 @@ class RandomColorJitter(Recoloring):
         brightness_factor, contrast_factor, saturation_factor, hue_factor: the ``factor`` of each of them; None
             leaves it out.
         seed: int for the layer's own row of draws; None draws from torch's generator.
+        data_format: ``channels_last`` or ``channels_first``; None means ``image_data_format()``.
 
     Shapes: images of rank 3, or 4 with the batch -> the same.
 
