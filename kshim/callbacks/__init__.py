@@ -3,13 +3,16 @@
 ``base`` has the empty callback, ``callback_list`` what tells them; the others are grouped by what they do.
 """
 
+from kshim.callbacks.averages import SwapEMAWeights
 from kshim.callbacks.base import Callback
 from kshim.callbacks.callback_list import CallbackList
 from kshim.callbacks.checkpoint import ModelCheckpoint
 from kshim.callbacks.logs import CSVLogger
 from kshim.callbacks.misc import LambdaCallback, TerminateOnNaN
 from kshim.callbacks.progress import History, ProgbarLogger
+from kshim.callbacks.remote import OrbaxCheckpoint, RemoteMonitor
 from kshim.callbacks.schedule import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
+from kshim.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "CSVLogger",
@@ -20,7 +23,11 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "OrbaxCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
+    "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -43,6 +43,29 @@ class Logs(dict):
         return dict.get(self, self._resolve(name), default)
 
 
+class Params(dict):
+    """The parameters of a run. ``others`` are found under their names as well, but not listed.
+
+    Args:
+        listed: dict of what ``keys``, ``len`` and iteration know.
+        others: dict of what older callbacks ask for.
+    """
+
+    def __init__(self, listed, others=()):
+        super().__init__(listed)
+        self.others = dict(others)
+
+    def __missing__(self, name):
+        return self.others[name]
+
+    def get(self, name, default=None):
+        """The value under ``name``, listed or not, else ``default``."""
+        return dict.get(self, name, self.others.get(name, default))
+
+    def __reduce__(self):
+        return type(self), (dict(self), self.others)
+
+
 def plain_logs(logs):
     """``logs`` as callbacks see them: a new ``Logs``, sorted by name, inner dicts flattened, values floats if possible.
 

@@ -3,9 +3,14 @@
 Source: Keras 3 ``callbacks/callback_list.py``.
 """
 
-from kshim.callbacks.base import EMPTY, overrides, plain_logs
+from collections.abc import Callable
+
+from kshim.callbacks.base import EMPTY, Params, overrides, plain_logs
 from kshim.callbacks.progress import History, ProgbarLogger
 from kshim.core import tree
+
+describe_run: Callable | None = None  # hook: (callback list, facts) -> Params that callbacks get
+amend_logs: Callable | None = None  # hook: callback list -> None, or (hook, index, logs) -> logs of a batch
 
 STARTS = frozenset(("train_begin", "test_begin", "predict_begin", "epoch_begin"))
 # Hook -> the number of arguments before the logs: 1 where an epoch or batch has an index.
@@ -30,7 +35,7 @@ class CallbackList:
         self.callbacks = tree.flatten(callbacks) if callbacks else []
         self._history = self._find(History, add_history)
         self._find(ProgbarLogger, add_progbar)
-        self.model = None
+        self.model, self.facts = None, {}
         self.set_model(model)
         self.set_params(params)
         self.refresh()
@@ -48,6 +53,30 @@ class CallbackList:
         for callback in self.callbacks if params else ():
             callback.set_params(params)
 
+    def describe(self, **facts):
+        """Say more about the run than ``params`` lists, for callbacks of older versions.
+
+        Args:
+            facts: ``samples`` and ``batch_size`` (ints, or None if not known), ``do_validation``, ``metrics`` (the
+                names that will be logged), ``validation_data`` and ``validation_samples``, as far as there are any.
+        """
+        self.facts = facts
+        if describe_run is not None:
+            self.set_params(describe_run(self, facts))
+        elif self.params:
+            self.set_params(Params(self.params, facts))
+
+    def append(self, callback):
+        """Add one more callback; it is told from the next epoch or run on."""
+        self.callbacks.append(callback)
+        if self.params:
+            callback.set_params(self.params)
+        if self.model is not None:
+            callback.set_model(self.model)
+
+    def __iter__(self):
+        return iter(self.callbacks)
+
     def set_model(self, model):
         """Hand ``model`` to each callback; None does nothing."""
         if model is None:
@@ -61,6 +90,7 @@ class CallbackList:
     def refresh(self):
         """Look again which callback hears which hook; done at the start of each run and epoch."""
         self._heard_by, self._reads_logs = {}, {}
+        self._amend = amend_logs(self) if amend_logs is not None else None
         for hook in EMPTY:
             hearers = [callback for callback in self.callbacks if overrides(callback, hook)]
             self._heard_by[hook.removeprefix("on_")] = [getattr(callback, hook) for callback in hearers]
@@ -92,6 +122,8 @@ class CallbackList:
         logs = args[position] if len(args) > position else None
         if self._reads_logs[hook]:
             logs = plain_logs(logs)
+            if self._amend is not None and "batch" in hook:
+                logs = self._amend(hook, args[0], logs)
         for hear in hearers:
             hear(*args[:position], logs)
 

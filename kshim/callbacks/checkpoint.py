@@ -14,8 +14,14 @@ WEIGHTS = (".weights.h5", ".h5", ".hdf5")
 WHOLE_MODELS = (".keras", ".h5", ".hdf5")
 
 
+class Epochs(int):
+    """A ``save_freq`` that counts epochs."""
+
+
 class ModelCheckpoint(MonitorCallback):
     """Saves the model, or its weights, at the end of epochs or after a number of batches.
+
+    A file appears under its name when it is whole: it is written beside, then renamed.
 
     Args:
         filepath: path, in which ``{epoch}`` (from 1), ``{batch}`` and the names of metrics may stand, as in
@@ -61,6 +67,7 @@ class ModelCheckpoint(MonitorCallback):
         self.best = initial_value_threshold
         self._epoch = 0
         self._unsaved_batches, self._last_batch = 0, None
+        self._unsaved_epochs = 0
 
     def _check_suffix(self):
         # Up to Keras 2.3 every path was an HDF5 file, whatever its name.
@@ -96,7 +103,7 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.save_freq == "epoch":
+        if self._counts_epochs():
             return
         begins_anew = self._last_batch is None or batch <= self._last_batch
         self._unsaved_batches += batch + 1 if begins_anew else batch - self._last_batch
@@ -107,8 +114,15 @@ class ModelCheckpoint(MonitorCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.direction()  # an unknown one is an error from the first epoch on
-        if self.save_freq == "epoch":
+        if not self._counts_epochs():
+            return
+        self._unsaved_epochs += 1
+        if self.save_freq == "epoch" or self._unsaved_epochs >= self.save_freq:
+            self._unsaved_epochs = 0
             self._save(epoch, None, logs)
+
+    def _counts_epochs(self):
+        return self.save_freq == "epoch" or isinstance(self.save_freq, Epochs)
 
     def _save(self, epoch, batch, logs):
         logs = {} if logs is None else logs
@@ -156,14 +170,21 @@ class ModelCheckpoint(MonitorCallback):
 
     def _tell(self, epoch, what):
         if self.verbose > 0:
-            print_msg(f"\nEpoch {epoch + 1}: {what}")
+            print_msg(f"\nEpoch {self._epoch_text(epoch)}: {what}")
+
+    def _epoch_text(self, epoch):
+        return f"{epoch + 1}"
+
+    def _epoch_number(self, epoch):
+        """``{epoch}`` in file names."""
+        return epoch + 1
 
     def _path(self, epoch, batch, logs):
         """``filepath`` with its placeholders filled in; a metric is found under its twin's name too."""
         names = type(logs)(logs)
         if batch is not None and "batch" not in logs:
             names["batch"] = batch + 1
-        names["epoch"] = epoch + 1
+        names["epoch"] = self._epoch_number(epoch)
         try:
             return self.filepath.format_map(names)
         except KeyError as error:

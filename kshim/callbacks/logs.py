@@ -27,32 +27,32 @@ class CSVLogger(Callback):
         super().__init__()
         self.filename, self.sep, self.append = os.fspath(filename), separator, append
         self.separator = separator
-        self.csv_file = self.writer = self.keys = None
+        self.keys = None
 
     def on_train_begin(self, logs=None):
-        self._close()
+        self.keys = None
         self._is_new = not (self.append and os.path.exists(self.filename) and os.path.getsize(self.filename))
-        self.csv_file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115, closed at the end
+        self._open("a" if self.append else "w").close()
+
+    def _open(self, mode):
+        # Open only while a row is written: a run that fails leaves no open file, and a copy of this object works.
+        return open(self.filename, mode, newline="")
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
-        if self.writer is None:
+        starts = self.keys is None
+        if starts:
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]
-            self.writer = csv.DictWriter(self.csv_file, ["epoch", *self.keys], delimiter=self.sep)
-            if self._is_new:
-                self.writer.writeheader()
-        self.writer.writerow({"epoch": epoch} | {key: _cell(logs.get(key, "NA")) for key in self.keys})
-        self.csv_file.flush()
+        with self._open("a") as file:
+            writer = csv.DictWriter(file, ["epoch", *self.keys], delimiter=self.sep)
+            if starts and self._is_new:
+                writer.writeheader()
+            writer.writerow({"epoch": epoch} | {key: _cell(logs.get(key, "NA")) for key in self.keys})
 
     def on_train_end(self, logs=None):
-        self._close()
-
-    def _close(self):
-        if self.csv_file is not None:
-            self.csv_file.close()
-        self.csv_file = self.writer = self.keys = None
+        self.keys = None
 
 
 def _cell(value):

@@ -105,7 +105,7 @@ class LearningRateScheduler(Callback):
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch, logs=None):
-        for optimizer, name in _optimizers(self.model):
+        for optimizer, name in optimizers_of(self.model):
             rate = self._scheduled(optimizer, epoch)
             optimizer.learning_rate = rate
             if self.verbose > 0:
@@ -128,7 +128,7 @@ class LearningRateScheduler(Callback):
         return rate
 
     def on_epoch_end(self, epoch, logs=None):
-        _log_learning_rates(self.model, logs)
+        log_learning_rates(self.model, logs)
 
 
 class ReduceLROnPlateau(MonitorCallback):
@@ -180,7 +180,7 @@ class ReduceLROnPlateau(MonitorCallback):
     def on_epoch_end(self, epoch, logs=None):
         self.direction()
         logs = {} if logs is None else logs
-        _log_learning_rates(self.model, logs)
+        log_learning_rates(self.model, logs)
         current = logs.get(self.monitor)
         if current is None:
             warnings.warn(
@@ -198,7 +198,7 @@ class ReduceLROnPlateau(MonitorCallback):
             self.wait = 0
         elif not self.in_cooldown():
             self.wait += 1
-            reduced = self.wait >= self.patience and [self._reduce(*each, epoch) for each in _optimizers(self.model)]
+            reduced = self.wait >= self.patience and [self._reduce(*each, epoch) for each in optimizers_of(self.model)]
             if reduced and any(reduced):
                 self.cooldown_counter = self.cooldown
                 self.wait = 0
@@ -213,14 +213,14 @@ class ReduceLROnPlateau(MonitorCallback):
         return True
 
 
-def _optimizers(model):
+def optimizers_of(model):
     """``(optimizer, its name and a space)`` pairs; the name is empty where there is only one."""
     several = getattr(model.optimizer, "optimizers", None)
     return [(model.optimizer, "")] if several is None else [(each, f"{each.name} ") for each in several]
 
 
-def _log_learning_rates(model, logs):
+def log_learning_rates(model, logs):
     """Put each optimizer's learning rate into ``logs``, so that the history has it."""
-    for optimizer, name in _optimizers(model):
+    for optimizer, name in optimizers_of(model):
         if logs is not None:
             logs["learning_rate" + (f"_{name.strip()}" if name else "")] = float(optimizer.learning_rate)

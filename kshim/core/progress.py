@@ -188,7 +188,7 @@ class Progbar:
         else:
             bar = f"{current:7d}/Unknown"
         if self.target and self.target > 0 and not finalize:
-            clock = _remaining(time_per_step * (self.target - current))
+            clock = remaining(time_per_step * (self.target - current))
         else:
             clock = f"{now - self._start:.0f}s"
         marks += len(BOLD + PLAIN)
@@ -211,7 +211,8 @@ class Progbar:
         print_msg(line)
 
 
-def _remaining(seconds):
+def remaining(seconds):
+    """Seconds as text: ``1:02:03``, ``2:03`` or ``3s``."""
     if seconds > 3600:
         return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d}:{int(seconds % 60):02d}"
     if seconds > 60:
