@@ -4,12 +4,12 @@ Shuffling is one permutation of the rows per epoch, drawn from numpy's generator
 gathered a block of many batches at a time, so a batch is a view and the copy stays small beside the data.
 """
 
-import warnings
-
 import numpy as np
 import torch
 
-from kshim.core import checks, dtypes, settings, tree
+from kshim.core import dtypes, settings, tree
+from kshim.training.data import rows as row_sources
+from kshim.training.data import sequence
 
 BLOCK = 1 << 25  # bytes gathered at once
 
@@ -50,8 +50,13 @@ def to_tensor(name, value, strings=False):
         value: the value.
         strings: whether it may hold strings, which become ``Texts``.
 
+    What is large and in a file, or sparse, becomes ``Rows``, which are read block by block.
+
     Raises: ValueError for strings, unless they are allowed, and for objects.
     """
+    value = row_sources.plain(name, value)
+    if isinstance(value, row_sources.Rows):
+        return value
     if not isinstance(value, torch.Tensor):
         try:
             array = np.asarray(value)
@@ -103,6 +108,8 @@ def structure_of_tensors(name, value, strings=False):
     """
     if value is None:
         return None
+    if row_sources.is_hugging_face(value):
+        value = {column: row_sources.Column(value, column) for column in value.column_names}
     if isinstance(value, dict):
         return {key: structure_of_tensors(f"{name}[{key!r}]", item, strings) for key, item in value.items()}
     if is_list_of_arrays(value):
@@ -151,20 +158,69 @@ def split(arrays, share):
     return cut(slice(None, at)), cut(slice(at, None))
 
 
-def class_weights_to_sample_weights(y, class_weight):
-    """The weight of each sample's class; classes that ``class_weight`` leaves out have weight 1.
+def weighted(y, sample_weight, class_weight):
+    """The weights of the rows by their class; classes that ``class_weight`` leaves out have weight 1.
 
-    Raises: ValueError if ``class_weight`` is no dict of class index to weight, or ``y`` is no single array.
+    Args:
+        y: a tensor of targets, or a list of them by output.
+        sample_weight: the user's own; Keras 3 takes none beside ``class_weight``, older ones multiply the two.
+        class_weight: dict of class index to weight; for several outputs a list with a dict or None for each.
+
+    Raises: ValueError if the targets or ``class_weight`` are not of that form.
     """
+    if sample_weight is not None and settings.holds(since="3"):
+        raise ValueError(
+            "Arguments `sample_weight` and `class_weight` cannot be specified at the same time. Received: both. "
+            "Multiply the class weights into sample_weight."
+        )
+    if y is None or (tree.is_nested(y) and not isinstance(class_weight, list)):
+        raise ValueError(
+            "`class_weight` is only supported for models with one output. "
+            f"Received: {'no' if y is None else 'several'} targets. Use sample_weight."
+        )
+    if not tree.is_nested(y):
+        own = _class_weights(y, class_weight)
+        return own if sample_weight is None else _times(own, sample_weight)
+    given = sample_weight if tree.is_nested(sample_weight) else [sample_weight] * len(y)
+    own = [w if w is None else _class_weights(leaf, w) for leaf, w in zip(y, class_weight, strict=True)]
+    return [b if a is None else a if b is None else _times(a, b) for a, b in zip(own, given, strict=True)]
+
+
+def class_weights_by_output(class_weight, names):
+    """``class_weight`` as a list by output where it holds dicts by output's name; else as it is."""
+    if isinstance(class_weight, dict) and names and any(isinstance(v, dict) for v in class_weight.values()):
+        unknown = [name for name in class_weight if name not in names]
+        if unknown:
+            raise ValueError(
+                f"Expected `class_weight` to have the names of outputs, {list(names)}. Received: {unknown[0]!r} in it."
+            )
+        class_weight = [class_weight.get(name) for name in names]
+        return class_weight[0] if len(names) == 1 else class_weight
+    if isinstance(class_weight, (list, tuple)) and len(class_weight) == len(names) > 1:
+        return list(class_weight)
+    return class_weight
+
+
+def _times(own, sample_weight):
+    if sample_weight.dim() != 1:
+        sample_weight = sample_weight[..., 0] if sample_weight.shape[1:] == (1,) else sample_weight
+        own = own.reshape(-1, *[1] * (sample_weight.dim() - 1))
+    return own.to(sample_weight.device) * sample_weight
+
+
+def _class_weights(y, class_weight):
     if not isinstance(class_weight, dict):
         raise ValueError(
             f"Expected `class_weight` to be a dict of class index to weight. Received: class_weight={class_weight!r}."
         )
-    if tree.is_nested(y) or y is None:
+    if y.dim() > 2:
         raise ValueError(
-            "`class_weight` is only for models with one output. Received: several targets. Use sample_weight."
+            "`class_weight` is not supported for targets of 3 or more axes. "
+            f"Received: targets of shape {tuple(y.shape)}. Use a sample_weight of shape {tuple(y.shape[:2])}."
         )
-    classes = y.argmax(-1) if y.dim() > 1 and y.shape[-1] > 1 else y.reshape(y.shape[0], -1)[:, 0].long()
+    if isinstance(y, row_sources.Rows):
+        y = y.clone()
+    classes = y.argmax(-1) if y.dim() > 1 and y.shape[-1] > 1 else y.reshape(y.shape[0], -1)[:, 0].round().long()
     weights = torch.ones(classes.shape, dtype=dtypes.TORCH[settings.floatx()], device=y.device)
     for label, weight in class_weight.items():
         try:
@@ -175,49 +231,6 @@ def class_weights_to_sample_weights(y, class_weight):
                 f"Received: {{{label!r}: {weight!r}}} in it."
             ) from None
     return weights
-
-
-def in_steps(data, count, name, goes_on=False):
-    """``data`` in epochs of ``count`` batches; as it is for None and 0.
-
-    Args:
-        name: what the user calls ``count``, for messages.
-        goes_on: whether an epoch begins where the one before ended.
-
-    Raises: TypeError if ``count`` is no int, ValueError if it is below 0.
-    """
-    if count is not None and (checks.as_int(count) is None or count < 0):
-        error = TypeError if checks.as_int(count) is None else ValueError
-        raise error(f"Expected `{name}` to be an int above 0, or None. Received: {name}={count!r}.")
-    return Steps(data, int(count), name, goes_on) if count else data
-
-
-class Steps:
-    """Epochs of ``steps`` batches; the arguments are those of ``in_steps``.
-
-    An epoch that meets the end of the data before its last batch ends there, with a warning.
-
-    Source: Keras 3 ``trainers/epoch_iterator.py``.
-    """
-
-    def __init__(self, data, steps, name, goes_on):
-        self.data, self.steps, self.name, self.goes_on = data, steps, name, goes_on
-        self._rest, self._left = None, 0
-
-    def epoch(self):
-        """The batches of one epoch, as those of ``data``."""
-        if self._left == 0 or not self.goes_on:
-            self._rest, self._left = self.data.epoch(), self.data.steps
-        for _ in range(self.steps):
-            if self._left == 0:
-                warnings.warn(
-                    f"Your input ran out of data; the epoch ends early. Expected {self.name}={self.steps} batches. "
-                    f"Received: {self.data.steps} in all. Lower `{self.name}`, or leave it out.",
-                    stacklevel=4,
-                )
-                break
-            self._left -= 1
-            yield next(self._rest)
 
 
 class ArrayData:
@@ -240,6 +253,8 @@ class ArrayData:
         count = len(tree.flatten(x))
         self.casts = (list(casts) if casts else [None] * count) + [None] * (len(self.leaves) - count)
         self.order = np.arange(self.size)
+        self._resumes = False
+        self.lazy = any(isinstance(leaf, row_sources.Rows) for leaf in self.leaves)
         if self.device.type == "cuda":
             self.leaves = self._to_device()
         self.simple = len(self.leaves) == 1 + (y is not None) and not any(map(tree.is_nested, self.structures))
@@ -247,9 +262,10 @@ class ArrayData:
     def _to_device(self):
         """All of the data on the GPU where it takes less than a quarter of what is free; else pinned."""
         needed = sum(leaf.nbytes for leaf in self.leaves if leaf.device != self.device)
-        if needed < torch.cuda.mem_get_info(self.device)[0] // 4:
+        if not self.lazy and needed < torch.cuda.mem_get_info(self.device)[0] // 4:
             return [leaf.to(self.device) for leaf in self.leaves]
-        return [leaf if leaf.is_cuda else leaf.pin_memory() for leaf in self.leaves]
+        kept = (torch.Tensor, Texts)
+        return [leaf.pin_memory() if isinstance(leaf, kept) and not leaf.is_cuda else leaf for leaf in self.leaves]
 
     def _new_order(self):
         if self.shuffle == "batch":
@@ -259,12 +275,46 @@ class ArrayData:
         elif self.shuffle:
             np.random.shuffle(self.order)
 
-    def epoch(self):
-        """The batches of one epoch: tuples ``(x, y, sample_weight)``."""
-        self._new_order()
+    @property
+    def rows(self):
+        """The number of rows."""
+        return self.size
+
+    def begin(self):
+        """Called before each epoch."""
+
+    end = begin
+
+    def state(self):
+        """The order of this epoch's rows (8 bytes a row), for ``load_state``; None where it is that of the data."""
+        return {"order": self.order.copy() if self.shuffle else None}
+
+    def load_state(self, state):
+        """Take the order of an epoch; the next one has it and draws no new one."""
+        if state["order"] is not None:
+            self.order = np.array(state["order"])
+        self._resumes = True
+
+    def epoch(self, start=0):
+        """The batches of one epoch, tuples ``(x, y, sample_weight)``, from batch ``start`` on."""
+        if not self._resumes:
+            self._new_order()
+        self._resumes = False
+        blocks = self._blocks(start * self.batch_size)
+        for block in sequence.ahead_of(blocks) if self.lazy else blocks:
+            parts = [part.split(self.batch_size) for part in block]
+            if self.simple:
+                yield from ((*batch, None, None)[:3] for batch in zip(*parts, strict=True))
+            else:
+                yield from map(self._pack, zip(*parts, strict=True))
+
+    batches = epoch
+
+    def _blocks(self, first):
+        """Runs of many batches of the leaves, on the device, from row ``first`` on."""
         row = sum(leaf.nbytes for leaf in self.leaves) // self.size or 1
         rows = max(BLOCK // row // self.batch_size, 1) * self.batch_size
-        for start in range(0, self.size, rows):
+        for start in range(first, self.size, rows):
             if self.shuffle:
                 index = torch.from_numpy(self.order[start : start + rows])
                 block = [leaf.index_select(0, index.to(leaf.device)) for leaf in self.leaves]
@@ -272,12 +322,7 @@ class ArrayData:
                 # A copy, as above: what a layer does to its input in place must not reach the user's array.
                 block = [leaf[start : start + rows] for leaf in self.leaves]
                 block = [part.clone() if part.device == self.device else part for part in block]
-            block = [self._ready(part, cast) for part, cast in zip(block, self.casts, strict=True)]
-            parts = [part.split(self.batch_size) for part in block]
-            if self.simple:
-                yield from ((*batch, None, None)[:3] for batch in zip(*parts, strict=True))
-            else:
-                yield from map(self._pack, zip(*parts, strict=True))
+            yield [self._ready(part, cast) for part, cast in zip(block, self.casts, strict=True)]
 
     def _ready(self, part, cast):
         if part.device != self.device:

@@ -1,0 +1,84 @@
+"""Epochs of so many batches, cut from passes over the data."""
+
+import warnings
+
+from kshim.core import checks
+
+
+def in_steps(data, count, name, goes_on=False):
+    """``data`` in epochs of ``count`` batches; as it is for None and 0.
+
+    Args:
+        name: what the user calls ``count``, for messages.
+        goes_on: whether an epoch begins where the one before ended.
+
+    Raises: TypeError if ``count`` is no int, ValueError if it is below 0.
+    """
+    if count is not None and (checks.as_int(count) is None or count < 0):
+        error = TypeError if checks.as_int(count) is None else ValueError
+        raise error(f"Expected `{name}` to be an int above 0, or None. Received: {name}={count!r}.")
+    return Steps(data, int(count), name, goes_on) if count else data
+
+
+class Steps:
+    """Epochs of ``steps`` batches; the arguments are those of ``in_steps``.
+
+    An epoch that meets the end of the data before its last batch ends there, with a warning.
+
+    Source: Keras 3 ``trainers/epoch_iterator.py``.
+    """
+
+    def __init__(self, data, steps, name, goes_on):
+        self.data, self.steps, self.name, self.goes_on = data, steps, name, goes_on
+        self._rest, self._taken = None, 0
+
+    @property
+    def rows(self):
+        """Rows in one pass of the data, or None."""
+        return self.data.rows
+
+    def epoch(self, start=0):
+        """The batches of one epoch, as those of ``data``, from batch ``start`` on."""
+        self.data.begin()
+        try:
+            if self._rest is None or not self.goes_on:
+                self.close()
+                self._rest, self._taken = self.data.batches(), 0
+            for _ in range(start, self.steps):
+                batch = next(self._rest, None)
+                if batch is None:
+                    warn_of_end(f"{self.name}={self.steps} batches an epoch. Received: {self._taken}", self.name)
+                    self._rest = None
+                    break
+                self._taken += 1
+                yield batch
+            if self._rest is not None and self._taken == self.data.steps:
+                self.close()
+        finally:
+            self.data.end()
+
+    def close(self):
+        """End the pass that is under way, and the workers behind it."""
+        if self._rest is not None:
+            self._rest.close()
+        self._rest = None
+
+    def state(self):
+        """Where the pass stands: what ``load_state`` takes, to go on after the last batch that was given."""
+        return {"taken": self._taken if self._rest is not None else None, "data": self.data.state()}
+
+    def load_state(self, state):
+        """Take up ``state``; ``epoch(start)`` then goes on in its pass."""
+        self.close()
+        if state["taken"] is not None:
+            self.data.load_state(state["data"])
+            self._rest, self._taken = self.data.batches(state["taken"]), state["taken"]
+
+
+def warn_of_end(expected, name):
+    """Keras' warning at the end of data."""
+    warnings.warn(
+        "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at "
+        f"least `steps_per_epoch * epochs` batches. Expected: {expected}. Lower `{name}`, or give more batches.",
+        stacklevel=5,
+    )

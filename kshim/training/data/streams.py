@@ -1,0 +1,360 @@
+"""Data that come batch by batch: generators, loaders, ``PyDataset``s. Each kind is a source; ``Stream`` makes tensors.
+
+A source has ``steps`` (batches in a pass, or None), ``batches(start)`` (an iterator over one pass from batch
+``start`` on), ``first()``, ``begin()`` and ``end()`` around each epoch, ``state()`` and ``load_state(state)``.
+"""
+
+import collections.abc
+import itertools
+import random
+import warnings
+
+import torch
+from torch.utils.data import DataLoader
+
+from kshim.core import checks, settings, tree
+from kshim.training.data import arrays, rows, sequence
+from kshim.training.data.steps import warn_of_end
+
+PEEKED = 2  # batches Keras draws from a generator to see its form; they come first in every pass
+
+
+class Source:
+    """What the kinds share; ``kind`` is how messages call it."""
+
+    kind, steps, asks_to_shuffle, weighs_classes = "data set", None, False, True
+
+    def begin(self):
+        """Called before each epoch."""
+
+    def end(self):
+        """Called after each epoch."""
+
+    def first(self):
+        """A batch to build the model on; it is not lost to training."""
+        passing = self.batches()
+        try:
+            return next(passing, None)
+        finally:
+            close(passing)
+
+    def state(self):
+        """What ``load_state`` needs to go on in the middle of a pass, beside the generators' states."""
+        return {}
+
+    def load_state(self, state):
+        """Take up ``state``; the next pass is the one it was taken in."""
+
+
+class Generator(Source):
+    """A Python generator, or any iterator: what it gave is gone, but for the first batches."""
+
+    kind, weighs_classes = "generator", False
+
+    def __init__(self, iterator):
+        self.iterator = iterator
+        self.peeked = list(itertools.islice(iterator, PEEKED))
+        if not self.peeked:
+            raise ValueError(
+                "When passing a Python generator to a Keras model, the generator must yield at least one batch. "
+                "Received an empty generator: was it used up before?"
+            )
+
+    def batches(self, start=0):
+        """The peeked batches, then what is left."""
+        return itertools.islice(itertools.chain(self.peeked, self.iterator), start, None)
+
+
+class Loader(Source):
+    """An iterable that begins anew each time: a torch ``DataLoader``, a ``tf.data.Dataset``."""
+
+    weighs_classes = False
+
+    def __init__(self, iterable, kind="torch DataLoader", steps=None):
+        self.iterable, self.kind, self.steps = iterable, kind, steps
+
+    def batches(self, start=0):
+        """One pass; what comes before ``start`` is drawn and dropped."""
+        return itertools.islice(iter(self.iterable), start, None)
+
+
+class Indexed(Source):
+    """A ``PyDataset``, or what has its methods."""
+
+    kind = "PyDataset"
+
+    def __init__(self, dataset, shuffle):
+        self.dataset, self.shuffle = dataset, shuffle
+        self.order = self.loaded = None
+        if shuffle and self.steps is None:
+            warnings.warn(_ignored("an infinite PyDataset"), stacklevel=4)
+
+    @property
+    def steps(self):
+        """``num_batches``, or its length."""
+        return self.dataset.num_batches if hasattr(self.dataset, "num_batches") else len(self.dataset)
+
+    def first(self):
+        """The batch that comes first in an order of its own, drawn for it as Keras does."""
+        if self.steps == 0:
+            raise ValueError(
+                f"The {self.kind} has length 0: expected at least one batch. Received: {checks.describe(self.dataset)} "
+                "without batches. Is the batch size larger than its data?"
+            )
+        self.begin()
+        return self.dataset[next(iter(self._new_order()))]
+
+    def begin(self):
+        """The data set's own hook."""
+        getattr(self.dataset, "on_epoch_begin", lambda: None)()
+
+    def end(self):
+        """The data set's own hook."""
+        getattr(self.dataset, "on_epoch_end", lambda: None)()
+
+    def batches(self, start=0):
+        """One pass, in a new order if it is to be shuffled."""
+        order, self.loaded = self._new_order() if self.loaded is None else self.loaded, None
+        self.order = order if isinstance(order, list) else None
+        return sequence.read(self.dataset, itertools.islice(order, start, None))
+
+    def _new_order(self):
+        steps = self.steps
+        if steps is None:
+            return itertools.count()
+        order = range(steps)
+        if self.shuffle:
+            order = list(order)
+            random.shuffle(order)
+        return order
+
+    def state(self):
+        """The order of this pass."""
+        return {"order": self.order}
+
+    def load_state(self, state):
+        """Take the order of a pass; the next one has it. None is the order of the data."""
+        self.loaded = state["order"]
+
+
+class Stream:
+    """Batches of tensors from a ``Source``.
+
+    Args:
+        source: the ``Source``.
+        ready: function of one batch's ``(x, y, sample_weight)`` that returns them as the model wants them.
+        device: where the batches are wanted.
+        casts: for each leaf of ``x`` the torch dtype wanted, or None.
+        class_weight: as ``arrays.weighted`` takes it.
+        predicts: whether a list is a list of inputs (in dialects that take one).
+    """
+
+    rows = None
+
+    def __init__(self, source, ready, device="cpu", casts=None, class_weight=None, predicts=False):
+        self.source, self.ready, self.device, self.casts = source, ready, torch.device(device), casts
+        self.class_weight, self.predicts = class_weight, predicts
+
+    @property
+    def steps(self):
+        """Batches in a pass; None if that is not known."""
+        return self.source.steps
+
+    def first(self):
+        """The first batch as tensors, to build a model on; training sees it again."""
+        return self._parts(self.source.first())
+
+    def begin(self):
+        """Called before each epoch."""
+        self.source.begin()
+
+    def end(self):
+        """Called after each epoch."""
+        self.source.end()
+
+    def state(self):
+        """The source's state."""
+        return self.source.state()
+
+    def load_state(self, state):
+        """Take up a state; ``epoch(start)`` then goes on in its pass."""
+        self.source.load_state(state)
+
+    def batches(self, start=0):
+        """One pass from batch ``start`` on."""
+        passing = self.source.batches(start)
+        try:
+            for batch in passing:
+                yield self._tensors(batch)
+        finally:
+            close(passing)
+
+    def epoch(self, start=0):
+        """The batches of one epoch; what does not tell how many it has ends with a warning, as in Keras."""
+        self.begin()
+        try:
+            yield from self.batches(start)
+            if self.steps is None:
+                warn_of_end("one pass is an epoch", "steps_per_epoch")
+        finally:
+            self.end()
+
+    def _parts(self, batch):
+        x, y, sample_weight = self.ready(*unpacked(batch, self.source.kind, self.predicts))
+        if self.class_weight is not None and y is not None:
+            sample_weight = arrays.weighted(y, sample_weight, self.class_weight)
+        return x, y, sample_weight
+
+    def _tensors(self, batch):
+        x, y, sample_weight = self._parts(batch)
+        if self.casts is not None:
+            casts = iter(self.casts)
+            x = tree.map_structure(lambda leaf: self._cast(leaf, next(casts)), x)
+        return tuple(part if part is None else tree.map_structure(self._moved, part) for part in (x, y, sample_weight))
+
+    def _cast(self, leaf, dtype):
+        return leaf if dtype is None or leaf.dtype is dtype else leaf.to(dtype)
+
+    def _moved(self, leaf):
+        if leaf is None or leaf.device == self.device:
+            return leaf
+        return leaf.to(self.device, non_blocking=True)
+
+
+def close(iterator):
+    """End an iterator, and with it the workers behind it."""
+    if hasattr(iterator, "close") and isinstance(iterator, collections.abc.Generator):
+        iterator.close()
+
+
+def _ignored(what):
+    return (
+        f"`shuffle=True` was passed, but will be ignored since the data `x` was provided as {what}. "
+        "Shuffle the data where they are made, and pass shuffle=False."
+    )
+
+
+def unpacked(batch, kind="generator", predicts=False):
+    """A batch as ``(x, y, sample_weight)``.
+
+    Raises: ValueError if it is no tuple of one to three parts.
+    """
+    old = not settings.holds(since="3")
+    if isinstance(batch, list) and (kind != "generator" or old) and not (predicts and old):
+        batch = tuple(batch)
+    bare = isinstance(batch, dict) or (hasattr(batch, "shape") and kind != "generator")
+    if bare or (old and not isinstance(batch, tuple) and batch is not None):
+        return batch, None, None
+    if not isinstance(batch, tuple) or (kind == "PyDataset" and len(batch) not in (1, 2, 3)):
+        must = "PyDataset.__getitem__() must return a tuple or a dict. If a tuple, it must be ordered"
+        if kind != "PyDataset":
+            must = f"When passing a Python {kind} to a Keras model, the {kind} must return a tuple,"
+        raise ValueError(
+            f"{must} either (input,) or (inputs, targets) or (inputs, targets, sample_weights). "
+            f"Received: {_short(batch)}"
+        )
+    if len(batch) not in (1, 2, 3):
+        raise ValueError(
+            "Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`. "
+            f"Received: a tuple of {len(batch)}. Put several inputs or targets in a list or dict of their own."
+        )
+    return (*batch, None, None)[:3]
+
+
+def _short(value):
+    length = f" of {len(value)}" if isinstance(value, tuple) else ""
+    return f"{str(value)[:100]} of type {type(value).__name__}{length}."
+
+
+# -- which kind it is ------------------------------------------------------------------------------------------------
+
+
+def source_of(x, batch_size=None, shuffle=False):
+    """The ``Source`` for ``x``, or None where ``x`` is arrays. No library is imported to find out."""
+    if isinstance(x, sequence.PyDataset) or (hasattr(x, "on_epoch_end") and hasattr(x, "__getitem__")):
+        return Indexed(x, shuffle)
+    if isinstance(x, DataLoader):
+        return Loader(x, steps=_length(x) if _length(x.dataset) is not None else None)
+    if _is_tf_dataset(x):
+        steps = int(x.cardinality())
+        return Loader(_Numpy(x), "tf.data.Dataset", steps if steps >= 0 else None)
+    if isinstance(x, torch.utils.data.IterableDataset):
+        return Loader(DataLoader(x, batch_size=batch_size or 32), "torch IterableDataset", None)
+    if isinstance(x, torch.utils.data.Dataset):
+        loader = DataLoader(x, batch_size=batch_size or 32, shuffle=bool(shuffle))
+        found = Loader(loader, "torch Dataset", len(loader))
+        found.asks_to_shuffle = True
+        return found
+    if isinstance(x, collections.abc.Iterator):
+        return Generator(x)
+    arrays_like = isinstance(x, (str, bytes, list, tuple, dict, torch.Tensor)) or hasattr(x, "shape")
+    if arrays_like or hasattr(x, "__array__") or rows.is_hugging_face(x) or hasattr(x, "__getitem__"):
+        return None
+    return Loader(x, "iterable") if isinstance(x, collections.abc.Iterable) else None
+
+
+def checked_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, split=0.0):
+    """``source_of``, with what does not go with it refused as Keras does.
+
+    Raises: ValueError for targets, weights or a ``validation_split`` beside data that hold their own.
+    """
+    if y is None and sample_weight is None and x is None:
+        return None
+    found = source_of(x, batch_size, shuffle)
+    if found is None:
+        return None
+    if split:
+        raise ValueError(
+            "Argument `validation_split` is only supported for tensors or NumPy arrays. Found incompatible type in the "
+            f"input: {type(x)}. Received: validation_split={split}. Pass `validation_data`."
+        )
+    for name, what, value in (("y", "the targets", y), ("sample_weights", "the sample weights", sample_weight)):
+        if value is not None:
+            raise ValueError(
+                f"When providing `x` as a {found.kind}, `{name}` should not be passed. Instead, {what} should be "
+                f"included as part of the {found.kind}. Received: {type(value).__name__}."
+            )
+    if settings.holds(since="3"):
+        if class_weight is not None and not found.weighs_classes and found.kind != "tf.data.Dataset":
+            raise ValueError(
+                f"Argument `class_weight` is not supported for {found.kind} inputs. Received: "
+                f"class_weight={class_weight}. Give each row's weight as the third part of a batch."
+            )
+        if shuffle and not found.asks_to_shuffle and not isinstance(found, Indexed):
+            warnings.warn(_ignored(f"a {found.kind}"), stacklevel=4)
+    return found
+
+
+def _length(value):
+    try:
+        return len(value)
+    except (TypeError, NotImplementedError):
+        return None
+
+
+def _is_tf_dataset(x):
+    return any(
+        base.__name__ in ("DatasetV2", "DistributedDataset") and base.__module__.startswith("tensorflow.python.")
+        for base in type(x).__mro__
+    )
+
+
+class _Numpy:
+    """A ``tf.data.Dataset`` with batches of numpy arrays, sparse ones made dense."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __iter__(self):
+        return (tree.map_structure(_tf_to_numpy, batch) for batch in self.dataset)
+
+
+def _tf_to_numpy(value):
+    if value is None:
+        return None
+    if hasattr(value, "to_tensor"):  # ragged rows, filled up with zeros
+        return value.to_tensor().numpy()
+    if hasattr(value, "dense_shape"):
+        array = torch.sparse_coo_tensor(value.indices.numpy().T, value.values.numpy(), tuple(value.dense_shape.numpy()))
+        return array.to_dense().numpy()
+    return value.numpy()
