@@ -16,3 +16,6 @@ BINARY = {
 
 # Functions of ``core.settings`` that K has, too.
 SETTINGS = ("epsilon", "floatx", "image_data_format", "set_epsilon", "set_floatx", "set_image_data_format")
+
+# Names that some generation had for what has another here.
+ALIASES = {"lesser": "less", "lesser_equal": "less_equal", "pack": "stack"}

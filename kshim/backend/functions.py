@@ -13,18 +13,22 @@ import torch
 from torch.nn import functional as F
 
 from kshim import activations, constraints, losses, random
+from kshim.backend import graph
+from kshim.backend.recording import op
 from kshim.core import arrays, dtypes, names, settings
 from kshim.core.arrays import to_tensor
 from kshim.core.variable import Variable
+from kshim.graph import infer, node
 from kshim.graph.keras_tensor import KerasTensor
-from kshim.graph.op import op
 
 # -- settings ----------------------------------------------------------------------------------------------------
 
 
 def backend():
-    """The name of the backend: ``"torch"``."""
-    return "torch"
+    """``"torch"``; in older dialects the backend whose numbers they have, ``"tensorflow"`` (0.3.3: ``"theano"``)."""
+    if settings.holds(until="0.3.3"):
+        return "theano"
+    return "tensorflow" if settings.holds(until="tf.keras") else "torch"
 
 
 def image_dim_ordering():
@@ -50,6 +54,7 @@ def clear_session(free_memory=True):
         free_memory: whether objects that only refer to each other are collected now.
     """
     names.reset()
+    graph.forget()
     if free_memory:
         gc.collect()
 
@@ -108,11 +113,10 @@ def ones_like(x, dtype=None, name=None):
 def get_value(x):
     """The value of a variable or tensor as a numpy array (a number for a scalar)."""
     if isinstance(x, KerasTensor):
+        if settings.holds(until="2.3.1"):
+            return graph.eval(x)
         raise TypeError(f"K.get_value: expected a tensor with a value. Received: {x}, which is symbolic.")
     return arrays.to_numpy(x).copy()[()]
-
-
-eval = get_value
 
 
 def set_value(x, value):
@@ -151,8 +155,15 @@ def is_tensor(x):
 
 
 def shape(x):
-    """The shape as a tuple; None for an axis that is not known."""
-    return tuple(to_tensor(x).shape)
+    """The shape as a tuple; of a symbolic tensor a symbolic tensor of ints."""
+    x = to_tensor(x)
+    if isinstance(x, KerasTensor):
+        return node.apply(_shape_of, (x,), {}, infer.Spec((len(x.shape),), "int32"))
+    return tuple(x.shape)
+
+
+def _shape_of(x):
+    return torch.tensor(x.shape, dtype=torch.int32)
 
 
 def int_shape(x):
@@ -372,8 +383,16 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
 
 @op
 def dot(x, y):
-    """Last axis of ``x`` times the last but one of ``y``; with two matrices their product."""
+    """Last axis of ``x`` times the last but one of ``y``; with two matrices their product.
+
+    Raises: ValueError if those sizes differ.
+    """
     x, y = to_tensor(x), to_tensor(y)
+    if x.dim() and y.dim() and x.shape[-1] != y.shape[builtins.max(y.dim() - 2, 0)]:
+        raise ValueError(
+            f"K.dot: expected the last axis of `x` and the last but one of `y` to be equal. "
+            f"Received: shapes {tuple(x.shape)} and {tuple(y.shape)}."
+        )
     if x.dim() <= 2 and y.dim() <= 2:
         return torch.matmul(x, y)
     return torch.tensordot(x, y, ([x.dim() - 1], [builtins.max(y.dim() - 2, 0)]))
@@ -536,11 +555,19 @@ def name_scope(name):
 
 
 def _draw(function, shape, first, second, dtype, seed):
+    if isinstance(shape, KerasTensor) or builtins.any(isinstance(size, KerasTensor) for size in shape):
+        sizes = shape if not isinstance(shape, KerasTensor) else (None,) * shape.shape[0]
+        spec = infer.Spec(tuple(None if isinstance(s, KerasTensor) else s for s in sizes), dtypes.name_of(dtype))
+        return node.apply(_draw, (function, shape, first, second, dtype, seed), {}, spec)
     if builtins.any(size is None for size in shape):
         raise ValueError(
             f"K.{function.__name__}: expected a shape of known sizes. Received: shape={tuple(shape)}. "
             "Draw within a Lambda layer, where the batch size is known."
         )
+    if graph.recording.graph_era():  # a graph draws anew at each run
+        sizes = tuple(int(size) for size in shape)
+        spec = infer.Spec(sizes, dtypes.name_of(dtype))
+        return node.apply(_draw, (function, sizes, first, second, dtype, seed), {}, spec)
     return function(tuple(int(size) for size in shape), first, second, dtype, seed)
 
 

@@ -22,9 +22,10 @@ class Function:
         self.flat_inputs, self.flat_outputs = tree.flatten(inputs), tree.flatten(outputs)
         self.nodes, self.calls = _sort(self.flat_inputs, self.flat_outputs)
         self._run = None
+        self.extension: Any = None  # what runs beside it: a model's symbolic losses, metrics and updates
 
     def __getstate__(self):
-        return {**self.__dict__, "_run": None}  # made by exec: not picklable, and quickly made again
+        return {**self.__dict__, "_run": None, "extension": None}  # made by exec, or over ids; quickly made again
 
     @property
     def operations(self):
@@ -40,7 +41,7 @@ class Function:
 
     def relower(self):
         """Lower again on the next run: a layer in the graph changed how it wants to be called."""
-        self._run = None
+        self._run = self.extension = None
 
     def run_whole(self, *values):
         """The same result through each layer's whole ``__call__``, masks included."""
@@ -75,7 +76,7 @@ def _sort(inputs, outputs):
         elif id(tensor) in stops:
             if id(node) in entries:
                 first_seen.setdefault(_key(node), len(first_seen))
-        elif node is None or not node.inputs:
+        elif node is None or not node.runs:
             raise ValueError(_disconnected(tensor))
         elif id(node) not in seen:
             seen.add(id(node))
@@ -100,6 +101,11 @@ def _sort(inputs, outputs):
 
 def _key(node):
     return id(node.operation if isinstance(node.operation, torch.nn.Module) else node)
+
+
+def _watch(value):
+    """``value``, or a leaf of its own if autograd does not follow it yet."""
+    return value if value.requires_grad or not value.is_floating_point() else value.detach().requires_grad_()
 
 
 def _disconnected(tensor):
@@ -142,8 +148,15 @@ def _lower(inputs, nodes, outputs):
     for position, node in enumerate(nodes):
         last_use.update((id(tensor), position) for tensor in node.inputs)
     keep = {id(tensor) for tensor in outputs}
+    # What a gradient is taken with respect to must be on autograd's tape from where it is made.
+    watched = {
+        id(x) for n in nodes if getattr(n.operation, "takes_gradients", False) for x in n.args[1:] if hasattr(x, "node")
+    }
 
-    lines = []
+    def watching(tensors):
+        return [f"{local[id(t)]} = {bind(_watch, 'w')}({local[id(t)]})" for t in tensors if id(t) in watched]
+
+    lines = watching(inputs)
     for position, node in enumerate(nodes):
         ask = getattr(node.operation, "lowered_call", None)
         function, training = (ask(node) if ask else None) or (node.operation, False)
@@ -159,10 +172,11 @@ def _lower(inputs, nodes, outputs):
         else:
             targets = [local[id(t)] if isinstance(t, KerasTensor) else "_" for t in tree.flatten(node.structure)]
             lines.append(f"{', '.join(targets)}, = {bind(tree.flatten)}({call})")
+        lines += watching(node.outputs)
         dead = {t for t in {id(t) for t in node.inputs} if last_use[t] == position and t not in keep}
         if dead:
             lines.append("del " + ", ".join(sorted(local[t] for t in dead)))
-    lines.append(f"return ({', '.join(local[id(t)] for t in outputs)},)")
+    lines.append(f"return ({''.join(local[id(t)] + ', ' for t in outputs)})")
     source = f"def run({', '.join(parameters)}):\n" + "\n".join("    " + line for line in lines)
     exec(compile(source, "<kshim graph>", "exec"), bound)  # only names made above are in the source
     return bound["run"]

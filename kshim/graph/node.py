@@ -39,6 +39,8 @@ class Node:
         self.name = name or getattr(operation, "name", None)
         self.inputs = [leaf for leaf in tree.flatten([args, kwargs]) if isinstance(leaf, KerasTensor)]
         self.outputs: list[keras_tensor.KerasTensor] = []
+        # A function may need no tensor (a draw, the value of a variable); a layer without one is a graph's entry.
+        self.runs = bool(self.inputs) or not hasattr(operation, "_inbound_nodes")
 
         def symbolic(spec):
             if not isinstance(spec, infer.Spec):

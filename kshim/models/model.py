@@ -8,7 +8,7 @@ from kshim.graph.function import Function
 from kshim.graph.keras_tensor import KerasTensor
 from kshim.layers import InputLayer
 from kshim.layers.base import Layer
-from kshim.models import config
+from kshim.models import config, extensions
 from kshim.models import summary as summaries
 from kshim.saving import load_weights, save_weights
 from kshim.training.trainer import Trainer
@@ -77,6 +77,7 @@ class Model(Trainer, Layer):
                 else:
                     layer.__dict__.setdefault("_relower", {})[id(self)] = function.relower
         self.__dict__["_function"] = function
+        self.__dict__.setdefault("_relower", {})[id(self)] = function.relower
         self.__dict__["_in_casts"] = [dtypes.TORCH.get(t._dtype) for t in function.flat_inputs]  # None: strings
         self.built = True
 
@@ -166,10 +167,16 @@ class Model(Trainer, Layer):
             values = (inputs,)
         else:
             values = tree.flatten(self.arranged_inputs(inputs))
+        extension = function.extension
+        if extension is None:
+            extension = function.extension = extensions.of(self)
+        run = extension.function if extension else function
         if any(getattr(value, "_keras_mask", None) is not None for value in values):
-            results = function.run_whole(*values)
+            results = run.run_whole(*values)
         else:
-            results = function.run(*values)
+            results = run.run(*values)
+        if extension:
+            results = extension.heard(self, results)
         if isinstance(function.outputs, KerasTensor):
             return results[0]
         return tree.pack_like(function.outputs, results)
@@ -186,7 +193,9 @@ class Model(Trainer, Layer):
         hooked = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
         own = type(self).call is not Model.call and type(self).__module__.partition(".")[0] != "kshim"
         own = own or type(self).forward is not Model.forward
-        if function is None or hooked or own or self.activity_regularizer is not None:
+        if function is not None and function.extension is None:
+            function.extension = extensions.of(self)
+        if function is None or hooked or own or function.extension or self.activity_regularizer is not None:
             return self
         run, outputs = function.run, function.outputs
         if isinstance(function.inputs, KerasTensor) and isinstance(outputs, KerasTensor):
