@@ -12,6 +12,7 @@ from kshim import (
     layers,
     losses,
     metrics,
+    mixed_precision,
     models,
     optimizers,
     random,
@@ -45,7 +46,8 @@ _LAZY = ("datasets",)  # loaded on first use
 __all__ = [
     "DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric", "Model",
     "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks", "constraints",
-    "datasets", "dialect", "dtype_policies", "initializers", "install", "layers", "losses", "metrics", "models",
+    "datasets", "dialect", "dtype_policies", "initializers", "install", "layers", "losses", "metrics",
+    "mixed_precision", "models",
     "optimizers", "random", "regularizers", "set_dialect", "uninstall", "utils",
 ]  # fmt: skip
 

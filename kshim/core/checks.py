@@ -16,9 +16,9 @@ def describe(owner):
     return f"{type(owner).__name__} {name!r}" if isinstance(name, str) else type(owner).__name__
 
 
-def fail(owner, expected, received, help=""):
-    """Raise the ValueError ``<object>: expected <expected>. Received: <received>. <help>``."""
-    raise ValueError(f"{describe(owner)}: expected {expected}. Received: {received}." + (f" {help}" if help else ""))
+def fail(owner, expected, received, help="", error=ValueError):
+    """Raise the error ``<object>: expected <expected>. Received: <received>. <help>``."""
+    raise error(f"{describe(owner)}: expected {expected}. Received: {received}." + (f" {help}" if help else ""))
 
 
 def nearest(name, known):

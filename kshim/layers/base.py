@@ -17,6 +17,7 @@ from kshim.core.variable import Variable
 from kshim.graph import infer
 from kshim.graph import node as nodes
 from kshim.graph.keras_tensor import KerasTensor
+from kshim.graph.update import as_update
 from kshim.layers import calling, input_spec, tracking
 
 
@@ -321,14 +322,17 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
     # -- losses --------------------------------------------------------------------------------------------------
 
-    def add_loss(self, loss):
-        """Add a scalar to ``losses`` from within ``call``; it holds until the next call."""
+    def add_loss(self, loss, inputs=None):
+        """Add to ``losses``: within ``call`` a value that holds until the next call, elsewhere a symbolic tensor.
+
+        Args:
+            loss: a scalar, or a list of them; a symbolic tensor is computed at each call of the models with this layer.
+            inputs: accepted as in Keras 2: what a loss depends on shows in its graph.
+        """
         for value in tree.flatten(loss):
             if isinstance(value, KerasTensor):
-                raise NotImplementedError(
-                    f"{checks.describe(self)}: kshim has no add_loss on symbolic tensors yet. Received: {value}. "
-                    "Add it within a layer's call()."
-                )
+                self.add_symbolic("loss", value)
+                continue
             if infer.is_running():
                 continue
             if self._losses_of_call != calling.current.id:
@@ -338,10 +342,47 @@ class Layer(configurable.Configurable, torch.nn.Module):
             if calling.current.collected is not None:
                 calling.current.collected.append(self._added_losses[-1])
 
+    def add_update(self, updates, inputs=None):
+        """Change variables in training steps, as Keras 1 and 2 do: told in ``call``, or on symbolic tensors.
+
+        Args:
+            updates: a ``K.update(...)``, a pair ``(variable, new value)``, or a list of them; None for none.
+            inputs: accepted as in Keras 2.
+        """
+        one = isinstance(updates, tuple) or not isinstance(updates, list)
+        for update in [updates] if one else updates:
+            if update is None:
+                continue
+            update = as_update(update)
+            if isinstance(update.values[0], KerasTensor):
+                self.add_symbolic("update", update.values[0], update)
+            elif self.training and not infer.is_running():
+                update.apply(update.values[0])
+
+    def get_updates_for(self, inputs):
+        """The symbolic updates that were added, as Keras 2 lists them."""
+        return [update for kind, _, update in self.__dict__.get("_symbolic", ()) if kind == "update"]
+
+    def add_symbolic(self, kind, tensor, more=None):
+        """Keep a symbolic loss, metric or update; models with this layer in their graph compute it at each call."""
+        self.__dict__.setdefault("_symbolic", []).append((kind, tensor, more))
+        for relower in self.__dict__.get("_relower", {}).values():
+            relower()
+
+    def get_losses_for(self, inputs):
+        """The symbolic losses that depend on ``inputs``, or with None the weights' penalties, as Keras 2 lists them."""
+        if inputs is None:
+            return [penalty(weight) for penalty, weight in self._penalties()]
+        return [tensor for kind, tensor, _ in self.__dict__.get("_symbolic", ()) if kind == "loss"]
+
     @property
     def losses(self):
-        """Scalars to add to the training loss: what the last call added, and the weights' penalties."""
-        added = [loss for m in self.modules() if isinstance(m, Layer) for loss in m._added_losses]
+        """Scalars to add to the training loss: what the last call added, and the weights' penalties.
+
+        Before the first call, what was added on symbolic tensors stands as such.
+        """
+        layers = [m for m in self.modules() if isinstance(m, Layer)]
+        added = [loss for m in layers for loss in m._added_losses or m.get_losses_for(())]
         return added + [penalty(weight) for penalty, weight in self._penalties()]
 
     def _penalties(self):

@@ -9,8 +9,8 @@ Source: ``keras/legacy/interfaces.py`` of Keras 2.3.1, and the signatures of 0.3
 """
 
 from kshim.core import settings
-from kshim.legacy import values
-from kshim.legacy.layer_arguments import LAYERS
+from kshim.legacy import callbacks, values
+from kshim.legacy.layer_arguments import LAYERS, LAYOUT
 from kshim.legacy.row import Gone, Joined, Row, When, are_names, are_numbers, is_shape, is_text
 
 # -- shared parts ------------------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ MODELS = {
         Row(
             gone={
                 "class_mode": Gone((None,), "Keras took the accuracy from the output's width.", True),
-                "sample_weight_mode": Gone((None,), "Pass sample_weight with one weight for each timestep."),
+                "sample_weight_mode": Gone((None, "temporal"), "Pass sample_weight with one weight for each timestep."),
                 "target_tensors": Gone((None,), "Pass the targets to fit()."),
                 "distribute": Gone((None,), "Run with torchrun, or wrap the model in torch's DDP."),
                 "theano_mode": BACKEND, "mode": BACKEND,
@@ -180,10 +180,10 @@ CALLBACKS = {
             since="1.2.2", until="2.3.1",
             positions=("filepath", "monitor", "verbose", "save_best_only", "save_weights_only", "mode", "period"),
         ),
-        Row(gone={
-            "period": Gone((None, 1), "Give save_freq= a number of batches."),
-            "options": Gone((None,), "It was TensorFlow's."),
-        }),
+        Row(
+            joined={"save_freq": Joined(("period",), callbacks.every_epochs)},
+            gone={"options": Gone((None,), "It was TensorFlow's.")},
+        ),
     ),
     "callbacks.LambdaCallback": (
         Row(
@@ -193,6 +193,24 @@ CALLBACKS = {
         ),
     ),
     "callbacks.ReduceLROnPlateau": (Row(renamed={"epsilon": "min_delta"}),),
+    "callbacks.TensorBoard": (
+        Row(
+            since="1.2.2", until="1.2.2", positions=("log_dir", "histogram_freq", "write_graph", "write_images"),
+        ),
+        Row(
+            since="2.0.8", until="2.3.1",
+            positions=("log_dir", "histogram_freq", "batch_size", "write_graph", "write_grads", "write_images",
+                       "embeddings_freq", "embeddings_layer_names", "embeddings_metadata", "embeddings_data",
+                       "update_freq"),
+        ),
+        Row(until="2.3.1", defaults={"log_dir": "./logs"}),
+        Row(gone={
+            "batch_size": Gone((None, 32), "Histograms are of the weights, which need no data.", ignored=True),
+            "write_grads": Gone((None, False), "Write the gradients in a train_step of your own."),
+            "embeddings_layer_names": Gone((None,), "All Embedding layers are written."),
+            "embeddings_data": Gone((None,), "Embedding layers' weights are written as they are."),
+        }),
+    ),
     "callbacks.ProgbarLogger": (
         Row(gone={"count_mode": Gone((None, "steps"), "The bar counts batches."), "stateful_metrics": Gone()}),
     ),
@@ -212,6 +230,16 @@ SMALL = {
 # -- functions ---------------------------------------------------------------------------------------------------
 
 OUTPUT_FIRST = (Row(until="1.2.2", positions=("output", "target", "from_logits")),)
+
+# K's functions of images: Keras 1's names; its shapes were hints for Theano.
+_ORDER = {"border_mode": "padding", **LAYOUT}
+_HINTS = {name: Gone((None,), "It was a hint for Theano, which never changed a number.", True)
+          for name in ("image_shape", "filter_shape", "volume_shape")}  # fmt: skip
+_FORMATS = {"data_format": {"th": "channels_first", "tf": "channels_last", "default": None}}
+_IMAGE = Row(renamed=_ORDER, gone=_HINTS, values=_FORMATS)
+_PLACED = Row(renamed=LAYOUT, values=_FORMATS)
+_THEANO = Row(until="0.3.3", defaults={"data_format": "channels_first"})
+_CONV2D = ("x", "kernel", "strides", "padding", "data_format", "image_shape", "filter_shape", "filter_dilation")
 FUNCTIONS = {
     "layers.Input": (
         Row(positions=("shape", "batch_shape", "name", "dtype", "sparse", "tensor"), when=When(1, is_shape)),
@@ -227,6 +255,38 @@ FUNCTIONS = {
     "backend.binary_crossentropy": OUTPUT_FIRST,
     "backend.categorical_crossentropy": OUTPUT_FIRST,
     "backend.sparse_categorical_crossentropy": OUTPUT_FIRST,
+    "backend.conv1d": (
+        Row(until="1.2.2", positions=("x", "kernel", "stride", "border_mode", "image_shape", "filter_shape")),
+        Row(renamed={"stride": "strides", **_ORDER}, gone=_HINTS, values=_FORMATS),
+    ),
+    "backend.conv2d": (
+        Row(until="1.2.2", positions=_CONV2D),
+        _THEANO,
+        Row(renamed={"filter_dilation": "dilation_rate", **_ORDER}, gone=_HINTS, values=_FORMATS),
+    ),
+    "backend.conv3d": (
+        Row(
+            until="1.2.2",
+            positions=("x", "kernel", "strides", "border_mode", "dim_ordering", "volume_shape", "filter_shape"),
+        ),
+        _THEANO,
+        _IMAGE,
+    ),
+    **{f"backend.{name}": (_IMAGE,) for name in ("atrous_conv2d", "separable_conv2d")},
+    **{f"backend.{name}": (_THEANO, _IMAGE) for name in ("pool2d", "pool3d")},
+    **{f"backend.{name}": (_THEANO, _PLACED) for name in ("spatial_2d_padding", "spatial_3d_padding")},
+    "backend.asymmetric_spatial_2d_padding": (_PLACED,),
+    "backend.deconv2d": (_IMAGE,),
+    "backend.resize_images": (Row(renamed={"X": "x", **LAYOUT}, values=_FORMATS),),
+    "backend.resize_volumes": (Row(renamed={"X": "x", **LAYOUT}, values=_FORMATS),),
+    "backend.one_hot": (Row(renamed={"nb_classes": "num_classes"}),),
+    "backend.moving_average_update": (Row(renamed={"variable": "x"}),),
+    "backend.batch_get_value": (Row(renamed={"xs": "tensors", "ops": "tensors"}),),
+    "backend.batch_normalization": (Row(until="2.0.8", positions=("x", "mean", "var", "beta", "gamma", "epsilon")),),
+    "backend.dropout": (Row(until="0.3.3", positions=("x", "level", "seed")),),
+    "backend.zeros_like": (Row(until="0.3.3", positions=("x", "name")),),
+    "backend.ones_like": (Row(until="0.3.3", positions=("x", "name")),),
+    "backend.placeholder": (Row(until="0.3.3", positions=("shape", "ndim", "dtype", "name")),),
     "backend.expand_dims": (Row(renamed={"dim": "axis"}),),
     "backend.random_normal": (Row(renamed={"std": "stddev"}),),
     "backend.random_uniform": (Row(renamed={"low": "minval", "high": "maxval"}),),

@@ -55,6 +55,8 @@ MODULES = {
     "keras.legacy.layers": _LAYERS,
     "keras.losses": ("kshim.losses",),
     "keras.metrics": ("kshim.metrics",),
+    "keras.mixed_precision": ("kshim.mixed_precision",),
+    "keras.mixed_precision.experimental": ("kshim.mixed_precision",),
     "keras.models": ("kshim.models",),
     "keras.objectives": ("kshim.losses",),
     "keras.optimizers": ("kshim.optimizers",),
@@ -65,6 +67,8 @@ MODULES = {
     "keras.utils": _UTILS,
     "keras.utils.generic_utils": _UTILS,
     "keras.utils.np_utils": _UTILS,
+    "keras.utils.io_utils": _UTILS,
+    "keras.utils.data_utils": _UTILS,
 }  # fmt: skip
 
 # dialect -> (keras.__version__, tensorflow.__version__)

@@ -7,12 +7,15 @@ import sys
 import types
 from typing import Any
 
-from kshim import activations, constraints, layers, losses, metrics, optimizers, regularizers
+from kshim import activations, constraints, initializers, layers, losses, metrics, optimizers, regularizers
 from kshim.callbacks import base as callbacks
 from kshim.core import settings
 from kshim.core.registry import Registry
-from kshim.legacy import arguments, formulas, functions, old_methods, tf_layers, translate
+from kshim.legacy import arguments, averages, formulas, functions, old_methods, optimizer_methods, tf_layers, translate
+from kshim.legacy import callbacks as old_callbacks
+from kshim.legacy import data as old_data
 from kshim.legacy import layers as gone
+from kshim.legacy import progress as old_progress
 from kshim.legacy import recurrent as gone_recurrent
 
 # module -> old name -> today's name there
@@ -35,6 +38,8 @@ ALIASES = {
 
 # module -> what is put there beside today's names: it is gone, and only ever meant one thing
 GONE: dict[str, tuple] = {
+    "callbacks": (old_callbacks.BaseLogger, old_callbacks.SidecarEvaluatorModelExport),
+    "losses": (averages.Reduction,),
     "layers": (
         gone.AutoEncoder, gone.Deconvolution2D, gone.Highway, gone.LambdaMerge, gone.LRN2D, gone.MaxoutDense,
         gone.Merge, gone.ParametricSoftplus, gone.Siamese, gone.SReLU, gone.ThresholdedLinear, gone.ThresholdedReLU,
@@ -44,6 +49,7 @@ GONE: dict[str, tuple] = {
         tf_layers.AbstractRNNCell, tf_layers.DenseFeatures, tf_layers.DynamicEmbedding, tf_layers.DynamicLookup,
         tf_layers.PreprocessingLayer, tf_layers.RandomHeight, tf_layers.RandomWidth, tf_layers.SyncBatchNormalization,
     ),
+    "utils": (old_data.HDF5Matrix,),
 }  # fmt: skip
 
 # module -> name -> what follows the dialect
@@ -74,6 +80,12 @@ ATTRIBUTES: dict[type, dict[str, str]] = {
 FORMULAS: dict[type, dict[str, tuple[str, Any]]] = {
     optimizers.RMSprop: {"epsilon_inside_root": ("2.3.1", False)},
     optimizers.Adagrad: {"epsilon_inside_root": ("2.3.1", False)},
+    **{
+        cls: {"preset": ("1.2.2", (*cls.preset[:2], "untruncated_normal"))}
+        for cls in (initializers.GlorotNormal, initializers.HeNormal)
+    },
+    initializers.VarianceScaling: {"truncated_stddev": ("2.0.8", 1.0)},
+    initializers.Orthogonal: {"row_axes": ("1.2.2", 1)},
     optimizers.Nadam: {"schedule_decay": ("2.3.1", 0.004)},
     layers.Conv1D: {"paddings": ("1.2.2", ("valid", "same", "causal", "full"))},
     **{cls: {"paddings": ("1.2.2", ("valid", "same", "full"))} for cls in (layers.Conv2D, layers.Conv3D)},
@@ -81,7 +93,7 @@ FORMULAS: dict[type, dict[str, tuple[str, Any]]] = {
 
 # names of logged values that answer for each other in History.history, logs and monitor=
 TWINS = {
-    "acc": "accuracy", "mse": "mean_squared_error", "mae": "mean_absolute_error",
+    "lr": "learning_rate", "acc": "accuracy", "mse": "mean_squared_error", "mae": "mean_absolute_error",
     "mape": "mean_absolute_percentage_error", "msle": "mean_squared_logarithmic_error",
 }  # fmt: skip
 
@@ -139,13 +151,17 @@ def attach():
             settable = isinstance(getattr(cls, new, None), property)
             setattr(cls, old, _alias(new) if settable else _Older(old, new))
     old_methods.attach()
+    optimizer_methods.attach()
     formulas.attach()
+    averages.attach()
     sys.modules["kshim.layers.merge"].__class__ = _Called
     for owner, changed in FORMULAS.items():
         for name, (until, value) in changed.items():
             setattr(owner, name, _by_dialect(getattr(owner, name), until, value))
     callbacks.TWINS.update(TWINS)
-    for place in {*ALIASES, *BY_DIALECT, *(key.split(".")[0] for key in arguments.FUNCTIONS)} - {"utils"}:
+    old_callbacks.attach()
+    old_progress.attach()
+    for place in {*ALIASES, *GONE, *BY_DIALECT, *(key.split(".")[0] for key in arguments.FUNCTIONS)} - {"utils"}:
         if f"kshim.{place}" in sys.modules:
             attach_to(place)
 

@@ -1,6 +1,7 @@
 """Methods and properties that layers, regularizers and constraints had in Keras 1 and 2; ``names`` attaches them."""
 
-from kshim import regularizers
+from kshim import backend as K
+from kshim import optimizers, regularizers
 from kshim.core import tree
 from kshim.core.variable import Variable
 from kshim.layers import Layer
@@ -124,6 +125,48 @@ def reset_states(model):
             module.reset_states()
 
 
+class OptimizerUpdate:
+    """One step of an optimizer, in the place of Keras' list of updates: ``K.function(..., updates=...)`` does it."""
+
+    def __init__(self, optimizer, params, gradients):
+        self.optimizer, self.params, self.values = optimizer, params, gradients
+
+    def apply(self, *gradients):
+        """Do it, with values in the place of the symbolic gradients."""
+        self.optimizer.apply([None if g is None else g.detach() for g in gradients], self.params)
+
+
+def get_gradients(optimizer, loss, params):
+    """The symbolic gradients of ``loss``. Raises: ValueError if it does not depend on one of ``params``."""
+    found = K.gradients(loss, list(params))
+    if any(gradient is None for gradient in found):
+        raise ValueError(
+            "An operation has `None` for gradient: expected a loss that depends on each of `params`. "
+            f"Received: {[p.path for p, g in zip(params, found, strict=True) if g is None]} without a gradient."
+        )
+    return found
+
+
+def get_updates(optimizer, *args, **kwargs):
+    """The updates of one step: ``(loss, params)`` in Keras 2, ``(params, constraints, loss)`` in Keras 1.
+
+    Raises: TypeError for arguments that are neither.
+    """
+    names = ("params", "constraints", "loss") if len(args) + len(kwargs) > 2 else ("loss", "params")
+    if len(args) == 2 and isinstance(args[0], (list, tuple)):
+        names = ("params", "loss")
+    given = dict(zip(names, args, strict=False)) | kwargs
+    if not {"loss", "params"} <= given.keys() <= {"loss", "params", "constraints"}:
+        raise TypeError(f"get_updates: expected loss and params. Received: {sorted(given)}.")
+    params = list(given["params"])
+    for weight, constraint in (given.get("constraints") or {}).items():
+        weight.constraint = constraint
+    gradients = get_gradients(optimizer, given["loss"], params)
+    if not optimizer.built:
+        optimizer.build(params)
+    return [OptimizerUpdate(optimizer, params, gradients)]
+
+
 METHODS = (get_input_shape_at, get_output_shape_at, get_output_shape_for)
 ATTRIBUTES = {
     "input_shape": Found(input_shape), "output_shape": Found(output_shape),
@@ -138,5 +181,7 @@ def attach():
     for name, value in {**{method.__name__: method for method in METHODS}, **ATTRIBUTES}.items():
         setattr(Layer, name, value)
     setattr(Model, reset_states.__name__, reset_states)
+    for method in (get_updates, get_gradients):
+        setattr(optimizers.Optimizer, method.__name__, method)
     for method in (set_param, set_layer):
         setattr(regularizers.Regularizer, method.__name__, method)

@@ -27,7 +27,9 @@ def rate_with_decay(rate, decay):
         return rate
     if isinstance(rate, schedules.LearningRateSchedule):
         raise TypeError(f"Expected `decay` with a number as learning rate. Received: decay={decay} and {rate!r}.")
-    return schedules.InverseTimeDecay(float(rate), decay_steps=1, decay_rate=decay)
+    schedule = schedules.InverseTimeDecay(float(rate), decay_steps=1, decay_rate=decay)
+    schedule.settable = True  # `optimizer.lr` is the rate before the decay, and may be set
+    return schedule
 
 
 def initializer_of_any_signature(initializer):

@@ -8,15 +8,17 @@ import torch
 
 from kshim import optimizers
 from kshim.callbacks import CallbackList
-from kshim.core import checks, tree
+from kshim.core import checks, settings, tree
 from kshim.core.arrays import to_numpy
 from kshim.core.configurable import translated
 from kshim.layers.calling import collect_losses, new_call
 from kshim.metrics.accuracy import as_float
 from kshim.metrics.base import Mean
 from kshim.random import torch_follows_numpy
+from kshim.training import closures
 from kshim.training.compile import CompiledLoss, CompiledMetrics
-from kshim.training.data import arrays
+from kshim.training.data import arrays, streams
+from kshim.training.data.steps import in_steps
 from kshim.training.loop import run_epoch
 
 
@@ -50,16 +52,24 @@ class Trainer:
             run_eagerly: accepted: kshim's step is eager.
             steps_per_execution: accepted: the numbers do not depend on it, and a step costs no dispatch to save.
             jit_compile: True warns that kshim runs eagerly.
-            auto_scale_loss: accepted: it matters under mixed_float16 alone, which refuses by itself.
+            auto_scale_loss: whether a model of policy ``mixed_float16`` gets its optimizer in a ``LossScaleOptimizer``.
 
         Raises:
             ValueError: an identifier that is not known; a list or dict that does not match the outputs.
         """
         found = optimizer if _makes_optimizer(optimizer) else optimizers.get(optimizer)
+        policy = getattr(self, "dtype_policy", None)
+        if (
+            auto_scale_loss
+            and getattr(policy, "name", None) == "mixed_float16"
+            and isinstance(found, optimizers.Optimizer)
+            and not isinstance(found, optimizers.LossScaleOptimizer)
+        ):
+            found = optimizers.LossScaleOptimizer(found, name="loss_scale_optimizer")
         names = list(self.output_names or ["output"])
         if self.output_names is not None:  # else the outputs show at the first batch
             compiled_loss = CompiledLoss(loss, loss_weights, names)
-            compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names)
+            compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names, compiled_loss)
         else:
             compiled_loss = compiled_metrics = None
         if jit_compile is True:
@@ -72,6 +82,8 @@ class Trainer:
         }  # fmt: skip
         self.optimizer, self.loss = found, loss
         self._compiled_loss, self._compiled_metrics = compiled_loss, compiled_metrics
+        if compiled_loss is not None:
+            closures.close(self)
         self._loss_mean = Mean("loss")
         self.stop_training = False
 
@@ -104,16 +116,17 @@ class Trainer:
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
             steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1):  # fmt: skip
-        """Train on arrays or tensors.
+        """Train on arrays, or on batches from a generator, a ``DataLoader``, a ``PyDataset`` or the like.
 
         Args:
-            x, y: arrays, tensors, or lists or dicts of them by input and output.
+            x, y: arrays, tensors, frames, or lists or dicts of them by input and output; without ``y``, what gives
+                batches ``(x, y)`` or ``(x, y, sample_weight)``.
             batch_size: rows in a step, 32 unless given.
             epochs: the index of the epoch to stop before.
             verbose: 0 silent, 1 or "auto" a progress bar, 2 a line for each epoch.
             callbacks: a list of ``Callback``.
             validation_split: share of the rows, in (0, 1), taken from the end before any shuffle.
-            validation_data: ``(x, y)`` or ``(x, y, sample_weight)``; wins over ``validation_split``.
+            validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or what gives batches; wins over the split.
             shuffle: True: a new order of rows in each epoch; "batch": of whole batches.
             class_weight: dict of class index to weight.
             sample_weight: weights of the rows.
@@ -132,26 +145,27 @@ class Trainer:
             if checks.as_int(value) is None:
                 raise TypeError(f"{checks.describe(self)}: expected `{name}` to be an int. Received: {name}={value!r}.")
         _check_frequency(validation_freq)
-        x, y, sample_weight = self._adapted(x, y, sample_weight)
-        self._prepare(x)
-        self._assert_targets("fit", "train_step", y)
-        if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = arrays.split((x, y, sample_weight), validation_split)
-        if class_weight is not None:
-            if sample_weight is not None:
-                raise ValueError(
-                    "You cannot use `class_weight` and `sample_weight` at the same time. Received: both. "
-                    "Multiply the class weights into sample_weight."
-                )
-            sample_weight = arrays.class_weights_to_sample_weights(y, class_weight)
+        split = validation_split if validation_data is None else 0.0
+        source = streams.checked_source(x, y, sample_weight, batch_size, shuffle, class_weight, split)
+        if source is not None:
+            data = self._stream(source, "fit", class_weight)
+        else:
+            x, y, sample_weight = self._adapted(x, y, sample_weight)
+            self._prepare(x)
+            self._assert_targets("fit", "train_step", y)
+            if split:
+                (x, y, sample_weight), validation_data = arrays.split((x, y, sample_weight), split)
+            sample_weight = self._weighted(y, sample_weight, class_weight)
+            data = self._data(x, y, sample_weight, batch_size, shuffle, steps_per_epoch)
         if validation_data is not None:
             validation_data = self._validation_data(
                 validation_data, validation_batch_size or batch_size, validation_steps
             )
-            validation_data = arrays.in_steps(validation_data, validation_steps, "validation_steps")
-        data = self._data(x, y, sample_weight, batch_size, shuffle, steps_per_epoch)
-        data = arrays.in_steps(data, steps_per_epoch, "steps_per_epoch", goes_on=True)
-        callbacks = _callback_list(callbacks, self, verbose, add_history=True, epochs=epochs, steps=data.steps)
+            validation_data = in_steps(validation_data, validation_steps, "validation_steps")
+        data = in_steps(data, steps_per_epoch, "steps_per_epoch", goes_on=True)
+        callbacks = _callback_list(
+            callbacks, self, verbose, data, validation_data, add_history=True, epochs=epochs, steps=data.steps
+        )
         self.stop_training = False
         torch_follows_numpy()
         self._drop_gradients()
@@ -164,9 +178,9 @@ class Trainer:
                 callbacks.notify("epoch_begin", epoch)
                 self.train()
                 with collect_losses() as self.__dict__["_collected"]:
-                    run_epoch(data.epoch(), step, callbacks, "train", self._logs)
+                    count = run_epoch(data.epoch(), step, callbacks, "train", self._logs)
                 self.eval()
-                logs = self._numbers()
+                logs = self._numbers() if count else {}  # data that have come to their end give no numbers
                 if validation_data is not None and _validates(epoch, validation_freq):
                     own = self._evaluate(validation_data, callbacks)
                     logs |= {f"val_{name}": value for name, value in own.items()}
@@ -191,12 +205,16 @@ class Trainer:
         Raises: as ``fit``.
         """
         self._assert_compiled("evaluate")
-        x, y, sample_weight = self._adapted(x, y, sample_weight)
-        self._prepare(x)
-        self._assert_targets("evaluate", "test_step", y)
-        data = self._data(x, y, sample_weight, batch_size, False, steps)
-        data = arrays.in_steps(data, steps, "steps")
-        callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=data.steps)
+        source = streams.checked_source(x, y, sample_weight, batch_size)
+        if source is not None:
+            data = self._stream(source, "evaluate")
+        else:
+            x, y, sample_weight = self._adapted(x, y, sample_weight)
+            self._prepare(x)
+            self._assert_targets("evaluate", "test_step", y)
+            data = self._data(x, y, sample_weight, batch_size, False, steps)
+        data = in_steps(data, steps, "steps")
+        callbacks = _callback_list(callbacks, self, verbose, data, epochs=1, steps=data.steps)
         return _loss_first(self._evaluate(data, callbacks), return_dict)
 
     @translated
@@ -207,10 +225,14 @@ class Trainer:
 
         Raises: ValueError if the data are not what the model expects.
         """
-        x, _, _ = self._adapted(x, None, None)
-        data = self._data(x, None, None, batch_size, False, steps)
-        data = arrays.in_steps(data, steps, "steps")
-        callbacks = _callback_list(callbacks, self, verbose, epochs=1, steps=data.steps)
+        source = streams.checked_source(x, batch_size=batch_size)
+        if source is not None:
+            data = self._stream(source, "predict")
+        else:
+            x, _, _ = self._adapted(x, None, None)
+            data = self._data(x, None, None, batch_size, False, steps)
+        data = in_steps(data, steps, "steps")
+        callbacks = _callback_list(callbacks, self, verbose, data, epochs=1, steps=data.steps)
         outputs: list = []
         was_training, self.stop_predicting = self.training, False
         self.eval()
@@ -238,11 +260,7 @@ class Trainer:
         self._assert_compiled("train_on_batch")
         x, y, sample_weight = self._batch(x, y, sample_weight, "train")
         if class_weight is not None:
-            if sample_weight is not None:
-                raise ValueError(
-                    "Arguments `sample_weight` and `class_weight` cannot be specified at the same time. Received: both."
-                )
-            sample_weight = arrays.class_weights_to_sample_weights(y, class_weight).to(self.device)
+            sample_weight = self._weighted(y, sample_weight, class_weight)
         self.reset_metrics()
         self._drop_gradients()
         self.train()
@@ -310,7 +328,7 @@ class Trainer:
         loss_of, metrics, mean = self._compiled_loss, self._compiled_metrics, self._loss_mean
         plain = type(self).compute_loss is Trainer.compute_loss and not self._penalties() and loss_of.parts
         forward, total, count = self.fast_forward(), mean.total, mean.count
-        scaled = ours and optimizer.loss_scale_factor is not None
+        scaled = ours and optimizer.scales_loss
 
         def step(x, y, sample_weight):
             new_call()
@@ -432,6 +450,41 @@ class Trainer:
         arrays.check_lengths(x=x, y=y, sample_weight=sample_weight)
         return self.arranged_inputs(x), y, sample_weight
 
+    def _weighted(self, y, sample_weight, class_weight):
+        """``sample_weight`` with the weights of the classes of ``y``; both in the outputs' order."""
+        if class_weight is None:
+            return sample_weight
+        if self._compiled_loss is not None:
+            class_weight = arrays.class_weights_by_output(class_weight, self._compiled_loss.names)
+        return arrays.weighted(self._targets(y), sample_weight, class_weight)
+
+    def _stream(self, source, method, class_weight=None):
+        """The batches of a ``Source`` as this model wants them; it is built on the first one."""
+        predicts = method == "predict"
+
+        def ready(x, y, sample_weight):
+            x, y, sample_weight = self._adapted(x, y, sample_weight)
+            if tree.is_nested(x) and len(tree.flatten(x)) == 1 and not isinstance(x, dict):
+                x = tree.flatten(x)[0]
+            if predicts:
+                return x, None, None
+            if y is None and self._compiled_loss is not None:
+                self._assert_targets(method, "train_step" if method == "fit" else "test_step", y)
+            return x, self._targets(y), sample_weight
+
+        data = streams.Stream(source, ready, self.device, self.input_casts(), predicts=predicts)
+        if predicts:
+            return data
+        # Keras 3 looks at a batch the first time after compile(), and its hooks hear of it.
+        modern = settings.holds(since="3")
+        looks = modern and self.__dict__.get("_prepared_for") is not self._compiled
+        self._prepare(data.first()[0] if looks or not self.built or self._compiled_loss is None else None)
+        if modern:
+            data.end()
+        if class_weight is not None:
+            data.class_weight = arrays.class_weights_by_output(class_weight, self._compiled_loss.names)
+        return data
+
     def _has_string_layers(self):
         """Whether a layer takes strings; what a model may take before its graph tells."""
         return any(getattr(m, "takes_strings", False) for m in self.modules() if not isinstance(m, Trainer))
@@ -487,6 +540,9 @@ class Trainer:
         )
 
     def _validation_data(self, given, batch_size, steps):
+        source = None if isinstance(given, (tuple, list)) else streams.checked_source(given, batch_size=batch_size)
+        if source is not None:
+            return self._stream(source, "evaluate")
         if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
             raise ValueError(
                 "`validation_data`: expected a tuple (x, y) or (x, y, sample_weight). "
@@ -519,9 +575,12 @@ class Trainer:
             if self._compiled_loss is None:
                 given, names = self._compiled, _output_names(outputs)
                 self._compiled_loss = CompiledLoss(given["loss"], given["loss_weights"], names)
-                self._compiled_metrics = CompiledMetrics(given["metrics"], given["weighted_metrics"], names)
+                self._compiled_metrics = CompiledMetrics(
+                    given["metrics"], given["weighted_metrics"], names, self._compiled_loss
+                )
         if not self.compiled:
             return
+        self.__dict__["_prepared_for"] = self._compiled
         for metric in self.metrics:
             metric.to(self.device)
         if not isinstance(self.optimizer, torch.optim.Optimizer):
@@ -544,16 +603,25 @@ def _makes_optimizer(value):
     return callable(value) and not isinstance(value, (str, torch.optim.Optimizer))
 
 
-def _callback_list(callbacks, model, verbose, add_history=False, **params):
+def _callback_list(callbacks, model, verbose, data, validation=None, add_history=False, **params):
     if isinstance(callbacks, CallbackList):
         return callbacks
     for callback in tree.flatten(callbacks):
         if callback is not None and (isinstance(callback, type) or not hasattr(callback, "set_model")):
             raise TypeError(f"`callbacks`: expected a list of Callback objects. Received: {callback!r} among them.")
     verbose = 1 if verbose == "auto" else verbose
-    return CallbackList(
+    found = CallbackList(
         callbacks, add_history=add_history, add_progbar=verbose != 0, model=model, verbose=verbose, **params
     )
+    batch_size = getattr(data, "batch_size", None)  # else epochs are counted in steps
+    found.describe(
+        samples=None if batch_size is None else data.rows,
+        batch_size=batch_size,
+        metrics=model.metrics_names,
+        do_validation=validation is not None,
+        validation_data=validation,
+    )
+    return found
 
 
 def _unpacked(data):

@@ -2,7 +2,12 @@
 
 from kshim.core import registry as _registry
 from kshim.core.arrays import normalize, to_categorical
-from kshim.core.progress import Progbar
+from kshim.core.progress import (
+    Progbar,
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 from kshim.core.registry import (
     CustomObjectScope,
     custom_object_scope,
@@ -10,10 +15,13 @@ from kshim.core.registry import (
     register_keras_serializable,
 )
 from kshim.random import set_random_seed
+from kshim.training.data.sequence import PyDataset, Sequence
 
 __all__ = [
-    "CustomObjectScope", "Progbar", "custom_object_scope", "get_custom_objects", "get_registered_name",
-    "get_registered_object", "normalize", "register_keras_serializable", "set_random_seed", "to_categorical",
+    "CustomObjectScope", "Progbar", "PyDataset", "Sequence", "custom_object_scope", "disable_interactive_logging",
+    "enable_interactive_logging", "get_custom_objects", "get_registered_name", "get_registered_object",
+    "is_interactive_logging_enabled", "normalize", "register_keras_serializable", "set_random_seed",
+    "to_categorical",
 ]  # fmt: skip
 
 

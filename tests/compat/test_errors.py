@@ -322,7 +322,7 @@ ROWS = {
     "class_weight and sample_weight": Row(
         lambda k: fit(k, class_weight={0: 2.0}, sample_weight=np.ones(12)),
         ValueError,
-        "You cannot use `class_weight` and `sample_weight` at the same time",
+        "Arguments `sample_weight` and `class_weight` cannot be specified at the same time",
     ),
     "class_weight and sample_weight, train_on_batch": Row(
         lambda k: model(k).train_on_batch(X, ONE_HOT, class_weight={0: 2.0}, sample_weight=np.ones(12)),

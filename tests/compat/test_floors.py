@@ -26,7 +26,7 @@ FLOORS = {
             ["models"],
             ["applications", "wrappers", "backend", "preprocessing"],
             ["legacy", "utils"],
-            ["shim", "config", "tree"],
+            ["shim", "config", "mixed_precision", "tree"],
             ["__init__", "__main__"],
         ]
     )

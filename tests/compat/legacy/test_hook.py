@@ -117,7 +117,7 @@ MISSING = [
     ("from keras.foo import x", ModuleNotFoundError, r"kshim has no keras\.foo yet"),
     ("import keras; keras.foo", AttributeError, r"kshim has no keras\.foo yet"),
     ("import keras.backend as K; K.meen", AttributeError, r"no keras\.backend\.meen yet\. Did you mean 'mean'"),
-    ("from keras.backend import placeholder", ImportError, r"kshim has no keras\.backend\.placeholder yet"),
+    ("from keras.backend import placeholders", ImportError, r"kshim has no keras\.backend\.placeholders yet"),
     ("from tensorflow.keras.layers import Foo", ImportError, r"kshim has no keras\.layers\.Foo yet"),
     ("import tensorflow as tf; tf.reduce_mean", AttributeError,
      r"kshim has no tf\.reduce_mean: .* tf\.keras only\. Write this part with torch"),
