@@ -322,7 +322,7 @@ class CompiledMetrics:
         """The metric objects."""
         return [metric for _, metric, _, _ in self.parts]
 
-    def update(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch."""
         single = isinstance(y_pred, torch.Tensor) and isinstance(y_true, torch.Tensor)
         if self.flat and sample_weight is None and single:
@@ -337,7 +337,7 @@ class CompiledMetrics:
             else:
                 metric.update_state(y_true[i], y_pred[i])
 
-    def results(self):
+    def result(self):
         """Log name -> result; a result that is a dict stands under its own names."""
         found = {}
         for _, metric, name, _ in self.parts:

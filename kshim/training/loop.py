@@ -3,7 +3,7 @@
 STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 
 
-def run_epoch(batches, step, callbacks, phase, logs=None):
+def run_epoch(batches, step, callbacks, phase, logs=None, at_once=1):
     """Run ``step`` on every batch, until the model's ``stop_...`` flag is set; returns how many there were.
 
     Args:
@@ -12,17 +12,23 @@ def run_epoch(batches, step, callbacks, phase, logs=None):
         callbacks: a ``CallbackList``; it hears ``<phase>_batch_begin`` and ``_end``.
         phase: "train", "test" or "predict".
         logs: function without arguments that gives the logs so far; called only if a callback reads them.
+        at_once: of so many batches the callbacks hear as one: its first one's index at the begin, its last's at the
+            end. Only then the flag is looked at.
     """
     begin, end = f"{phase}_batch_begin", f"{phase}_batch_end"
     tell_begin, tell_end = callbacks.listens(begin), callbacks.listens(end)
     model, stop = callbacks.model, STOP[phase]
     index = -1
     for index, batch in enumerate(batches):
-        if tell_begin:
+        if tell_begin and index % at_once == 0:
             callbacks.notify(begin, index)
         step(*batch)
+        if (index + 1) % at_once:
+            continue
         if tell_end:
             callbacks.notify(end, index, logs)
         if getattr(model, stop, False):
             break
+    if tell_end and (index + 1) % at_once:
+        callbacks.notify(end, index, logs)
     return index + 1

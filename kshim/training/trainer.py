@@ -11,8 +11,7 @@ from kshim.callbacks import CallbackList
 from kshim.core import checks, settings, tree
 from kshim.core.arrays import to_numpy
 from kshim.core.configurable import translated
-from kshim.layers.calling import collect_losses, new_call
-from kshim.metrics.accuracy import as_float
+from kshim.layers.calling import collect_losses
 from kshim.metrics.base import Mean
 from kshim.random import torch_follows_numpy
 from kshim.training import closures
@@ -20,9 +19,10 @@ from kshim.training.compile import CompiledLoss, CompiledMetrics
 from kshim.training.data import arrays, streams
 from kshim.training.data.steps import in_steps
 from kshim.training.loop import run_epoch
+from kshim.training.steps import Steps
 
 
-class Trainer:
+class Trainer(Steps):
     """Training for a ``Layer``: mixed into ``Model``.
 
     The model gives ``output_names`` and ``input_casts()``; everything else here works on any module.
@@ -35,6 +35,8 @@ class Trainer:
         "optimizer": None, "loss": None, "history": None, "stop_training": False, "stop_evaluating": False,
         "stop_predicting": False, "_compiled": None,
         "_compiled_loss": None, "_compiled_metrics": None, "_loss_mean": None,
+        "train_function": None, "test_function": None, "predict_function": None, "steps_per_execution": 1,
+        "run_eagerly": False, "jit_compile": False,
     }  # fmt: skip
 
     @translated
@@ -50,13 +52,15 @@ class Trainer:
                 A function returns one tensor, or a dict of metric name to tensor.
             weighted_metrics: the same, with sample weights applied.
             run_eagerly: accepted: kshim's step is eager.
-            steps_per_execution: accepted: the numbers do not depend on it, and a step costs no dispatch to save.
+            steps_per_execution: of so many steps callbacks hear as one, an int above 0; the numbers are the same.
             jit_compile: True warns that kshim runs eagerly.
             auto_scale_loss: whether a model of policy ``mixed_float16`` gets its optimizer in a ``LossScaleOptimizer``.
 
         Raises:
             ValueError: an identifier that is not known; a list or dict that does not match the outputs.
         """
+        if checks.as_int(steps_per_execution) is None or steps_per_execution < 1:
+            checks.fail(self, "`steps_per_execution` to be an int above 0", f"{steps_per_execution=}")
         found = optimizer if _makes_optimizer(optimizer) else optimizers.get(optimizer)
         policy = getattr(self, "dtype_policy", None)
         if (
@@ -85,6 +89,8 @@ class Trainer:
         if compiled_loss is not None:
             closures.close(self)
         self._loss_mean = Mean("loss")
+        self.train_function = self.test_function = self.predict_function = None
+        self.run_eagerly, self.jit_compile, self.steps_per_execution = run_eagerly, False, steps_per_execution
         self.stop_training = False
 
     @property
@@ -94,10 +100,10 @@ class Trainer:
 
     @property
     def metrics(self):
-        """The metric objects: the loss, the losses of several outputs, and what was compiled."""
-        own = [self._loss_mean] if self._loss_mean is not None else []
-        own += self._compiled_loss.means if self._compiled_loss is not None else []
-        return own + (self._compiled_metrics.objects if self._compiled_metrics is not None else [])
+        """The metric objects: the loss, the losses of several outputs, what was compiled, and those of layers."""
+        compiled = self._compiled_objects()
+        known = {id(metric) for metric in compiled}
+        return compiled + [metric for metric in self._attribute_metrics() if id(metric) not in known]
 
     @property
     def metrics_names(self):
@@ -169,7 +175,7 @@ class Trainer:
         self.stop_training = False
         torch_follows_numpy()
         self._drop_gradients()
-        step = self._train_step_function()
+        step = self._step_function("train")
         callbacks.notify("train_begin")
         logs = {}
         try:
@@ -178,7 +184,7 @@ class Trainer:
                 callbacks.notify("epoch_begin", epoch)
                 self.train()
                 with collect_losses() as self.__dict__["_collected"]:
-                    count = run_epoch(data.epoch(), step, callbacks, "train", self._logs)
+                    count = run_epoch(data.epoch(), step, callbacks, "train", self._logs, self.steps_per_execution)
                 self.eval()
                 logs = self._numbers() if count else {}  # data that have come to their end give no numbers
                 if validation_data is not None and _validates(epoch, validation_freq):
@@ -234,14 +240,15 @@ class Trainer:
         data = in_steps(data, steps, "steps")
         callbacks = _callback_list(callbacks, self, verbose, data, epochs=1, steps=data.steps)
         outputs: list = []
+        forward = self._predict_batch()
         was_training, self.stop_predicting = self.training, False
         self.eval()
         callbacks.notify("predict_begin")
         try:
             with torch.inference_mode():
                 run_epoch(
-                    data.epoch(), lambda x, y, w: outputs.append(self(x)), callbacks, "predict",
-                    lambda: {"outputs": tree.map_structure(to_numpy, outputs[-1])},
+                    data.epoch(), lambda x, y, w: outputs.append(forward(x)), callbacks, "predict",
+                    lambda: {"outputs": tree.map_structure(to_numpy, outputs[-1])}, self.steps_per_execution,
                 )  # fmt: skip
         finally:
             if was_training:
@@ -266,7 +273,7 @@ class Trainer:
         self.train()
         try:
             with collect_losses() as self.__dict__["_collected"]:
-                self._train_step_function()(x, y, sample_weight)
+                self._step_function("train")(x, y, sample_weight)
         finally:
             self._drop_gradients()
             self.eval()
@@ -280,7 +287,7 @@ class Trainer:
         self.reset_metrics()
         self.eval()
         with torch.no_grad(), collect_losses() as self.__dict__["_collected"]:
-            self._test_step_function()(*batch)
+            self._step_function("test")(*batch)
         return _loss_first(self._numbers(), return_dict)
 
     def predict_on_batch(self, x):
@@ -289,97 +296,7 @@ class Trainer:
         batch = next(iter(self._data(x, None, None, len(tree.flatten(x)[0]), False).epoch()))
         self.eval()
         with torch.inference_mode():
-            return tree.map_structure(to_numpy, self(batch[0]))
-
-    # -- steps ---------------------------------------------------------------------------------------------------
-
-    def train_step(self, data):
-        """One update on ``(x, y, sample_weight)``; returns the logs. A subclass may write its own and call this one."""
-        self._compiled_train_step()(*_unpacked(data))
-        return self._compiled_logs()
-
-    def test_step(self, data):
-        """Loss and metrics of ``(x, y, sample_weight)``, as ``train_step``."""
-        self._compiled_test_step()(*_unpacked(data))
-        return self._compiled_logs()
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The scalar to minimise: the compiled loss, plus what layers and regularizers add."""
-        compiled = self._compiled_loss
-        loss = compiled(y, y_pred, sample_weight) if compiled is not None and compiled.parts else None
-        for extra in [*self.__dict__.get("_collected", ()), *(fn(w) for fn, w in self._penalties())]:
-            loss = extra if loss is None else loss + extra
-        if loss is None:
-            raise ValueError(
-                f"{checks.describe(self)}: expected a loss. Received: loss=None and no add_loss in any layer. "
-                "Give `loss=` to compile()."
-            )
-        return loss
-
-    def _train_step_function(self):
-        """The step that trains: ``step(x, y, sample_weight)``."""
-        overridden = type(self).train_step is not Trainer.train_step
-        return self._own_step(self.train_step) if overridden else self._compiled_train_step()
-
-    def _compiled_train_step(self):
-        """The step of what was compiled, with everything it needs in locals."""
-        optimizer = self.optimizer
-        ours = isinstance(optimizer, optimizers.Optimizer)
-        loss_of, metrics, mean = self._compiled_loss, self._compiled_metrics, self._loss_mean
-        plain = type(self).compute_loss is Trainer.compute_loss and not self._penalties() and loss_of.parts
-        forward, total, count = self.fast_forward(), mean.total, mean.count
-        scaled = ours and optimizer.scales_loss
-
-        def step(x, y, sample_weight):
-            new_call()
-            y_pred = forward(x)
-            collected = self.__dict__["_collected"]
-            if plain and not collected:
-                loss = loss_of(y, y_pred, sample_weight)
-            else:
-                loss = self.compute_loss(x, y, y_pred, sample_weight)
-            (optimizer.scale_loss(loss) if scaled else loss).backward()
-            if ours:
-                optimizer.update_from_grads()
-            else:
-                optimizer.step()
-                optimizer.zero_grad()
-            collected.clear()
-            rows = _rows(x)
-            with torch.no_grad():
-                total.add_(loss, alpha=rows)
-                count.add_(rows)
-                if metrics.parts:
-                    metrics.update(y, _detached(y_pred), sample_weight)
-
-        return step
-
-    def _test_step_function(self):
-        overridden = type(self).test_step is not Trainer.test_step
-        return self._own_step(self.test_step) if overridden else self._compiled_test_step()
-
-    def _compiled_test_step(self):
-        forward = self.fast_forward()
-
-        def step(x, y, sample_weight):
-            new_call()
-            y_pred = forward(x)
-            if y is not None or not self._expects_targets():
-                loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
-                self.__dict__["_collected"].clear()
-                self._loss_mean.update_state(loss, sample_weight=_rows(x))
-                self._compiled_metrics.update(y, _detached(y_pred), sample_weight)
-
-        return step
-
-    def _own_step(self, own):
-        """A subclass's step; the logs it returns are what is shown."""
-
-        def step(x, y, sample_weight):
-            data = tuple(part for part in (x, y, sample_weight) if part is not None)
-            self.__dict__["_own_logs"] = own(data if len(data) > 1 else x)
-
-        return step
+            return tree.map_structure(to_numpy, self._predict_batch()(batch[0]))
 
     def _evaluate(self, data, callbacks):
         training, collected = self.training, self.__dict__.get("_collected")
@@ -387,36 +304,16 @@ class Trainer:
         self.reset_metrics()
         self.eval()
         callbacks.notify("test_begin")
-        step = self._test_step_function()
+        step = self._step_function("test")
         try:
             with torch.no_grad(), collect_losses() as self.__dict__["_collected"]:
-                run_epoch(data.epoch(), step, callbacks, "test", self._logs)
+                run_epoch(data.epoch(), step, callbacks, "test", self._logs, self.steps_per_execution)
             logs = self._numbers()
         finally:
             self.train(training)
             self.__dict__["_collected"] = collected  # a callback may evaluate in the middle of an epoch
         callbacks.notify("test_end", logs)
         return logs
-
-    def _logs(self):
-        """The results so far, still on the device."""
-        if "_own_logs" in self.__dict__:
-            return dict(self._own_logs)
-        return self._compiled_logs()
-
-    def _compiled_logs(self):
-        found = {"loss": self._loss_mean.result()}
-        found |= {mean.name: mean.result() for mean in self._compiled_loss.means}
-        return found | self._compiled_metrics.results()
-
-    def _numbers(self):
-        logs = self._logs()
-        self.__dict__.pop("_own_logs", None)
-        return {name: as_float(value) for name, value in logs.items()}
-
-    def fast_forward(self):
-        """The forward pass for batches that were checked and cast already; a graph has a shorter way."""
-        return self
 
     # -- what comes in -------------------------------------------------------------------------------------------
 
@@ -624,11 +521,6 @@ def _callback_list(callbacks, model, verbose, data, validation=None, add_history
     return found
 
 
-def _unpacked(data):
-    """``data`` of a step as ``(x, y, sample_weight)``, None for what is not there."""
-    return (*data, None, None)[:3] if isinstance(data, tuple) else (data, None, None)
-
-
 def _check_frequency(frequency):
     """Raise ValueError unless ``validation_freq`` is an int above 0 or a collection of epochs."""
     number = checks.as_int(frequency)
@@ -641,21 +533,6 @@ def _check_frequency(frequency):
 
 def _validates(epoch, frequency):
     return (epoch + 1) % frequency == 0 if checks.as_int(frequency) is not None else (epoch + 1) in frequency
-
-
-def _rows(x):
-    return len(x) if isinstance(x, torch.Tensor) else len(tree.flatten(x)[0])
-
-
-def _detached(y_pred):
-    def detached(leaf):
-        plain = leaf.detach()
-        mask = getattr(leaf, "_keras_mask", None)
-        if mask is not None:
-            plain._keras_mask = mask
-        return plain
-
-    return detached(y_pred) if isinstance(y_pred, torch.Tensor) else tree.map_structure(detached, y_pred)
 
 
 def _joined(outputs):

@@ -15,13 +15,14 @@ from kshim.core.registry import (
     register_keras_serializable,
 )
 from kshim.random import set_random_seed
+from kshim.training.data.batch import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from kshim.training.data.sequence import PyDataset, Sequence
 
 __all__ = [
     "CustomObjectScope", "Progbar", "PyDataset", "Sequence", "custom_object_scope", "disable_interactive_logging",
     "enable_interactive_logging", "get_custom_objects", "get_registered_name", "get_registered_object",
-    "is_interactive_logging_enabled", "normalize", "register_keras_serializable", "set_random_seed",
-    "to_categorical",
+    "is_interactive_logging_enabled", "normalize", "pack_x_y_sample_weight", "register_keras_serializable",
+    "set_random_seed", "to_categorical", "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
 
