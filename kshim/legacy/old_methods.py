@@ -2,9 +2,12 @@
 
 from kshim import backend as K
 from kshim import optimizers, regularizers
-from kshim.core import tree
+from kshim.core import checks, tree
 from kshim.core.variable import Variable
+from kshim.graph import infer
+from kshim.graph.keras_tensor import KerasTensor
 from kshim.layers import Layer
+from kshim.metrics.base import Mean
 from kshim.models import Model
 
 
@@ -147,6 +150,36 @@ def get_gradients(optimizer, loss, params):
     return found
 
 
+def add_metric(layer, value, name=None, aggregation="mean"):
+    """Log the running mean of a tensor: told in ``call``, or once on a symbolic tensor.
+
+    Args:
+        value: the tensor of a batch; each of its elements counts alike.
+        name: its name in the logs.
+        aggregation: "mean", or None, which means the same here.
+
+    Raises: ValueError without a name, or for another aggregation.
+
+    Source: Keras 2.3.1 ``engine/base_layer.py``; Keras 3 refuses it.
+    """
+    if name is None:
+        checks.fail(layer, "`name` in add_metric", "name=None", "Say add_metric(value, name='...').")
+    if aggregation not in (None, "mean"):
+        checks.fail(layer, "`aggregation` to be 'mean' or None", f"{aggregation=}")
+    if infer.is_running() and not isinstance(value, KerasTensor):
+        return  # shapes are being told: there are no numbers
+    added = layer.__dict__.setdefault("_added_metrics", [])
+    mean = next((one for one in added if one.name == name), None)
+    if mean is None:
+        mean = Mean(name=name)
+        added.append(mean)
+    if isinstance(value, KerasTensor):
+        layer.add_symbolic("metric", value, mean)
+    else:
+        mean.to(value.device)
+        mean.update_state(value.detach())
+
+
 def get_updates(optimizer, *args, **kwargs):
     """The updates of one step: ``(loss, params)`` in Keras 2, ``(params, constraints, loss)`` in Keras 1.
 
@@ -167,7 +200,7 @@ def get_updates(optimizer, *args, **kwargs):
     return [OptimizerUpdate(optimizer, params, gradients)]
 
 
-METHODS = (get_input_shape_at, get_output_shape_at, get_output_shape_for)
+METHODS = (add_metric, get_input_shape_at, get_output_shape_at, get_output_shape_for)
 ATTRIBUTES = {
     "input_shape": Found(input_shape), "output_shape": Found(output_shape),
     "constraints": property(get_constraints, set_constraints),
