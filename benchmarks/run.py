@@ -1,6 +1,6 @@
 """kshim beside PyTorch by hand and Keras 3 on torch: training step, predict, import. See README.md.
 
-python benchmarks/run.py [--only guide|dense|cnn|lstm|transformer|predict|optimizer|import]
+python benchmarks/run.py [--only guide|dense|watched|cnn|lstm|transformer|predict|optimizer|import]
                          [--rounds N] [--threads N] [--json FILE]
 """
 

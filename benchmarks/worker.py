@@ -72,9 +72,15 @@ class Keras:
         self.model = work.model(keras)
         self.model.compile(loss=work.loss, optimizer=work.optimizer, metrics=list(work.metrics))
         self.device = str(next(self.model.parameters()).device)
+        self.options = {"verbose": 0}
+        if work.watched:
+            own = keras.callbacks
+            stop = own.EarlyStopping("loss", patience=1000)
+            plateau = own.ReduceLROnPlateau("loss", patience=1000)
+            self.options = {"verbose": 1, "callbacks": [stop, plateau, own.TerminateOnNaN()]}
 
     def fit(self):
-        history = self.model.fit(self.x, self.y, epochs=1, batch_size=self.work.batch, verbose=0)
+        history = self.model.fit(self.x, self.y, epochs=1, batch_size=self.work.batch, **self.options)
         return float(history.history["loss"][-1])
 
     def predict(self):

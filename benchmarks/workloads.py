@@ -20,6 +20,7 @@ class Workload(NamedTuple):
         batch: rows a step; the last step of an epoch takes what is left.
         epochs: ``fit(epochs=1)`` calls a round; the round's time is their median.
         vocabulary: see ``shape``.
+        watched: whether the script's ``fit`` has three callbacks and a progress bar; the loop by hand has none.
         images: whether ``x`` is ``(rows, height, width, channels)``; torch's own layers want the channels first.
     """
 
@@ -35,6 +36,7 @@ class Workload(NamedTuple):
     images: bool = False
     optimizer: str = "rmsprop"
     metrics: tuple = ("accuracy",)
+    watched: bool = False
 
     @property
     def loss(self):
@@ -159,6 +161,10 @@ WORKLOADS = {
         Workload("guide", 1_000, (100,), 1, **perceptron(100, (32, "relu"), (1, "sigmoid")), batch=32, epochs=10),
         Workload("dense", 8_192, (784,), 10,
                  **perceptron(784, (512, "relu"), (512, "relu"), (10, "softmax")), batch=128),
+        Workload("watched", 8_192, (784,), 10,
+                 **perceptron(784, (512, "relu"), (512, "relu"), (10, "softmax")), batch=128, watched=True,
+                 metrics=("accuracy", "mse", "mae", "cosine_similarity", "kl_divergence",
+                          "top_k_categorical_accuracy", "categorical_crossentropy", "hinge", "squared_hinge", "msle")),
         Workload("cnn", 512, (32, 32, 3), 10, cnn_by_hand, cnn, batch=32, images=True),
         Workload("lstm", 512, (80,), 1, LSTMByHand, lstm, batch=32, vocabulary=5_000),
         Workload("transformer", 512, (64,), 10, TransformerByHand, transformer, batch=32, vocabulary=5_000),

@@ -74,7 +74,9 @@ class Steps:
 
     def get_metrics_result(self):
         """The results of ``metrics`` so far, by name, on the device."""
-        metrics = self.metrics
+        return self._results(self.metrics)
+
+    def _results(self, metrics):
         ours = {id(metric) for metric in self._compiled_objects()}
         logs = {}
         if any(id(metric) in ours for metric in metrics):
@@ -140,6 +142,7 @@ class Steps:
 
     def _step_function(self, phase):
         """What runs on a batch: ``step(x, y, sample_weight)``; the user's function or step, or the compiled one."""
+        self.__dict__["_metrics_of_run"] = self.metrics
         function = getattr(self, f"{phase}_function")
         if self._replaces(f"make_{phase}_function"):
             made = getattr(self, f"make_{phase}_function")()
@@ -251,7 +254,7 @@ class Steps:
         while stack:
             module = stack.pop(0)
             for name, value in vars(module).items():
-                if name not in ("_loss_mean", "_modules"):
+                if name not in ("_loss_mean", "_metrics_of_run", "_modules"):
                     leaves = value if isinstance(value, (list, tuple)) else [value]
                     found |= {id(leaf): leaf for leaf in leaves if isinstance(leaf, Metric)}
             stack += [child for child in module.children() if not isinstance(child, Steps)]
@@ -261,10 +264,12 @@ class Steps:
         """The results so far, still on the device."""
         if "_own_logs" in self.__dict__:
             return _flat(self._own_logs)
-        return self.get_metrics_result()
+        if self._replaces("get_metrics_result"):
+            return self.get_metrics_result()
+        return self._results(self.__dict__["_metrics_of_run"])  # looked for once: a callback may read every batch
 
     def _numbers(self):
-        logs = self._logs()
+        logs = _flat(self._own_logs) if "_own_logs" in self.__dict__ else self.get_metrics_result()
         self.__dict__.pop("_own_logs", None)
         return {name: as_float(value) for name, value in logs.items()}
 
