@@ -119,7 +119,8 @@ def _lower(inputs, nodes, outputs):
     """Python source for the calls, compiled: what is constant is bound to a name, what is a value is a local.
 
     A layer says by ``lowered_call(node)`` how it wants to be called: ``(callable, whether it takes training)``,
-    or None for its whole ``__call__``.
+    or None for its whole ``__call__``, which casts its inputs; this is taken wherever a layer that ``autocasts`` or
+    functions after one gave an input, as only a run tells its dtype.
     """
     bound: dict[str, Any] = {}
     local: dict[int, str] = {}
@@ -157,8 +158,13 @@ def _lower(inputs, nodes, outputs):
         return [f"{local[id(t)]} = {bind(_watch, 'w')}({local[id(t)]})" for t in tensors if id(t) in watched]
 
     lines = watching(inputs)
+    unsure: set[int] = set()  # tensors whose dtype is what torch's autocast makes it
     for position, node in enumerate(nodes):
         ask = getattr(node.operation, "lowered_call", None)
+        unsure_input = any(id(tensor) in unsure for tensor in node.inputs)
+        if getattr(node.operation, "autocasts", unsure_input):
+            unsure.update(map(id, node.outputs))
+        ask = None if unsure_input else ask
         function, training = (ask(node) if ask else None) or (node.operation, False)
         arguments = [expression(a) for a in node.args]
         arguments += [f"{k}={expression(v)}" for k, v in node.kwargs.items()]

@@ -6,6 +6,7 @@ Source: the idea is Keras 3's ``backend/torch/core.py``.
 
 import contextlib
 import contextvars
+import functools
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -14,6 +15,14 @@ from kshim.core import dtypes, tree
 from kshim.graph import keras_tensor
 
 running = contextvars.ContextVar("running", default=False)
+_autocast: contextvars.ContextVar = contextvars.ContextVar("autocast", default=None)
+
+# What torch's autocast, which does not hear of meta tensors, runs in the lower precision.
+_LOWERED = {
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bilinear", "bmm", "chain_matmul", "conv1d", "conv2d", "conv3d",
+    "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "einsum", "linear", "matmul", "mm", "mv",
+    "multi_dot", "__matmul__", "__rmatmul__", "scaled_dot_product_attention", "tensordot",
+}  # fmt: skip
 
 
 def is_running():
@@ -32,9 +41,29 @@ class _EverythingMeta(TorchFunctionMode):
     """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        if getattr(function, "__name__", None) == "__get__":  # x.shape and the like: nothing to move
+        if (name := getattr(function, "__name__", "")) == "__get__":  # x.shape and the like: nothing to move
             return function(*args)
-        return function(*tree.map_structure(_to_meta, list(args)), **tree.map_structure(_to_meta, kwargs or {}))
+        dtype = _autocast.get()
+        move = _to_meta if dtype is None or name not in _LOWERED else functools.partial(_lower, dtype)
+        return function(*tree.map_structure(move, list(args)), **tree.map_structure(move, kwargs or {}))
+
+
+def _lower(dtype, value):
+    value = _to_meta(value)
+    if isinstance(value, torch.Tensor) and value.is_floating_point() and value.dtype != torch.float64:
+        with torch._C.DisableTorchFunction():
+            return value.to(dtype)
+    return value
+
+
+@contextlib.contextmanager
+def autocast(dtype):
+    """Within the block a meta run finds the dtypes of torch's autocast to ``dtype``; None for none."""
+    token = _autocast.set(dtype)
+    try:
+        yield
+    finally:
+        _autocast.reset(token)
 
 
 def _to_meta(value):

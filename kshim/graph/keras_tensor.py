@@ -111,12 +111,15 @@ class KerasTensor:
         raise TypeError(f"A KerasTensor is symbolic and has no truth value. Received: {self!r}.")
 
     def __iter__(self):
-        raise TypeError(f"A KerasTensor is symbolic and can't be iterated over. Received: {self!r}.")
+        raise NotImplementedError(f"A KerasTensor is symbolic and can't be iterated over. Received: {self!r}.")
 
     def __float__(self):
-        raise TypeError(f"A KerasTensor is symbolic and has no value. Received: {self!r}.")
+        raise ValueError(f"A KerasTensor is symbolic and has no value. Received: {self!r}.")
 
     __int__ = __float__
+
+    def __round__(self, ndigits=None):
+        return _Graph.record(torch.round, (self,), {"decimals": ndigits or 0})
 
     def __repr__(self):
         return f"<KerasTensor shape={self._shape}, dtype={self._dtype}, sparse=False, ragged=False, name={self.name}>"

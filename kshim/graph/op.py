@@ -25,10 +25,11 @@ def op(function):
     @functools.wraps(function)
     def dispatch(*args, **kwargs):
         for value in args:
-            if type(value) not in _PLAIN:
+            kind = type(value)
+            if kind not in _PLAIN and not (kind is tuple and _PLAIN.issuperset(map(type, value))):
                 break
         else:
-            if not kwargs or all(type(value) in _PLAIN for value in kwargs.values()):
+            if not kwargs or _PLAIN.issuperset(map(type, kwargs.values())):
                 return function(*args, **kwargs)
         return _dispatch(dispatch, function, args, kwargs)
 

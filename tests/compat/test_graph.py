@@ -181,9 +181,9 @@ def test_no_values():
     assert "shape=(None, 3)" in repr(x) and "it" in repr(x)
     with pytest.raises(TypeError, match="truth value"):
         bool(x)
-    with pytest.raises(TypeError, match="iterated"):
+    with pytest.raises(NotImplementedError, match="iterated"):
         list(x)
-    with pytest.raises(TypeError, match="no value"):
+    with pytest.raises(ValueError, match="no value"):
         float(x)
     with pytest.raises(ValueError, match="symbolic: it has no values for numpy"):
         np.asarray(x)

@@ -1,0 +1,145 @@
+"""Each op against Keras 3 live: value, dtype, gradient, and the shape of a symbolic call with unknown axes."""
+
+import numpy as np
+import pytest
+import torch
+from cases.ops import REFUSED, ROWS
+from cases.ops.numpy_rows import UNARY
+
+import kshim
+from kshim.core import tree
+from kshim.graph.keras_tensor import KerasTensor
+
+keras = pytest.importorskip("keras")  # Python 3.10 has no Keras 3.15
+
+# Keras' own count_nonzero transposes with ``x.T``.
+pytestmark = pytest.mark.filterwarnings("ignore:Tensor.T is deprecated:UserWarning",
+                                        "ignore:The use of .x.T. on tensors:UserWarning")  # fmt: skip
+
+
+def ids(rows):
+    return [f"{i}-{row}" for i, row in enumerate(rows)]
+
+
+def tensors(value, grad=False):
+    """``value`` with a tensor for each array."""
+
+    def convert(leaf):
+        if not isinstance(leaf, np.ndarray):
+            return leaf
+        tensor = torch.tensor(leaf)
+        return tensor.requires_grad_(grad and tensor.is_floating_point())
+
+    return tree.map_structure(convert, value)
+
+
+def call(module, row, args):
+    function = getattr(module.ops, row.name)
+    try:
+        return function(*args, **row.kwargs)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError, IndexError) as error:
+        return error
+
+
+def same(found, expected):
+    assert isinstance(found, Exception) == isinstance(expected, Exception), (found, expected)
+    if isinstance(expected, Exception):
+        assert type(found) is type(expected), (found, expected)
+        return
+    found, expected = tree.flatten(found), tree.flatten(expected)
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        b = torch.as_tensor(b) if isinstance(b, np.ndarray | np.generic) else b  # Keras indexes an array as it is
+        if isinstance(b, torch.Tensor):
+            assert a.shape == b.shape
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, equal_nan=True)
+        else:
+            assert a == b
+
+
+@pytest.mark.parametrize("row", ROWS, ids=ids(ROWS))
+def test_value_and_dtype_of_arrays(row):
+    same(call(kshim, row, row.args), call(keras, row, row.args))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=ids(ROWS))
+def test_value_and_gradient_of_tensors(row):
+    ours, theirs = tensors(row.args, True), tensors(row.args, True)
+    found, expected = call(kshim, row, ours), call(keras, row, theirs)
+    same(found, expected)
+    if not row.gradient or isinstance(expected, Exception):
+        return
+    for result in (found, expected):
+        leaves = [t for t in tree.flatten(result) if isinstance(t, torch.Tensor) and t.requires_grad]
+        if leaves:
+            sum(t.abs().sum() if t.is_complex() else t.double().sum() for t in leaves).backward()
+    for a, b in zip(tree.flatten(ours), tree.flatten(theirs), strict=True):
+        if isinstance(a, torch.Tensor) and a.requires_grad:
+            assert (a.grad is None) == (b.grad is None)
+            if a.grad is not None:
+                torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+SYMBOLIC = [row for row in ROWS if row.symbolic]
+
+
+@pytest.mark.parametrize("row", SYMBOLIC, ids=ids(SYMBOLIC))
+def test_symbolic_shape_is_that_of_the_values(row):
+    expected = call(kshim, row, tensors(row.args))
+    if isinstance(expected, Exception):
+        return
+
+    def symbolic(leaf):
+        return KerasTensor(leaf.shape, leaf.dtype) if isinstance(leaf, np.ndarray) else leaf
+
+    found = tree.flatten(call(kshim, row, tree.map_structure(symbolic, row.args)))
+    for a, b in zip(found, tree.flatten(expected), strict=True):
+        if isinstance(b, torch.Tensor):
+            assert tuple(a.shape) == tuple(b.shape)
+            assert kshim.core.dtypes.name_of(a.dtype) == kshim.core.dtypes.name_of(b.dtype)
+
+
+ELEMENTS = [row for row in SYMBOLIC if len(row.args) == 1 and getattr(row.args[0], "ndim", 0) == 2 and not row.kwargs
+            and row.name in UNARY]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ELEMENTS, ids=ids(ELEMENTS))
+def test_an_unknown_axis_stays_unknown(row):
+    found = call(kshim, row, (KerasTensor((None, 3), row.args[0].dtype),))
+    assert found.shape == (None, 3)
+
+
+def test_a_functional_model_of_ops_runs_and_is_compiled():
+    inputs = kshim.Input((3,))
+    model = kshim.Model(inputs, kshim.ops.maximum(kshim.ops.sum(kshim.ops.exp(inputs) * 2, axis=-1, keepdims=True), 1))
+    x = torch.tensor([[0.5, -1.0, 0.25]])
+    expected = (x.exp() * 2).sum(-1, keepdim=True).clip(1)
+    torch.testing.assert_close(model(x), expected)
+    compiled = torch.compile(lambda x: kshim.ops.sum(kshim.ops.exp(x) * 2, -1, True), backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), expected)
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=ids(REFUSED))
+def test_bad_input_is_refused_as_keras_does(row):
+    found, expected = call(kshim, row, row.args), call(keras, row, row.args)
+    assert type(found) is type(expected)
+    assert isinstance(found, Exception)
+    assert row.name in str(found)
+
+
+def test_values_are_needed_for_shapes_that_depend_on_them():
+    with pytest.raises(NotImplementedError, match="nonzero"):
+        kshim.ops.nonzero(KerasTensor((2, 3)))
+
+
+def test_views_share_memory():
+    x = torch.zeros(2, 3)
+    for name, *args in (("reshape", (3, 2)), ("transpose",), ("expand_dims", 0), ("split", 3, 1), ("diagonal",)):
+        found = getattr(kshim.ops, name)(x, *args)
+        found = found[0] if isinstance(found, list) else found
+        assert found.untyped_storage().data_ptr() == x.untyped_storage().data_ptr(), name
+
+
+def test_every_numpy_op_has_a_row():
+    without = set(kshim.ops.numpy.__all__) - {row.name for row in ROWS} - {"empty", "empty_like", "argpartition"}
+    assert sorted(without) == []
