@@ -435,11 +435,10 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
         The bare ``call`` does where nothing else would happen around it.
         """
-        plain_float = self.dtype_policy.compute_dtype == self.dtype_policy.variable_dtype
         masked = any(t._keras_mask is not None for t in [*node.inputs, *node.outputs])
         cast = any(_is_float(t._dtype) and t._dtype != self.compute_dtype for t in node.inputs)
         hooked = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
-        if (not plain_float or masked or (cast and self.autocast) or hooked or self.activity_regularizer is not None
+        if (self._is_mixed() or masked or (cast and self.autocast) or hooked or self.activity_regularizer is not None
                 or "training" in node.kwargs or type(self).forward is not Layer.forward or not self.built):  # fmt: skip
             return None
         return self.call, "training" in self._call_parameters
@@ -506,7 +505,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
 
     def _run_quietly(self, flags, *args, **kwargs):
         with self._precision():
-            return self.call(*args, **kwargs, **flags)
+            return self.call(*self._tensors(args), **self._tensors(kwargs), **flags)
 
     def _tensors(self, structure):
         """Numpy arrays to tensors on the layer's device; floating point inputs to the compute dtype."""
@@ -561,10 +560,18 @@ class Layer(configurable.Configurable, torch.nn.Module):
         return calling.training_mode(self, bool(training))
 
     def _precision(self):
-        policy = self.dtype_policy
-        if policy.compute_dtype == policy.variable_dtype:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtypes.TORCH[policy.compute_dtype])
+        """Around ``call``: torch's autocast for a mixed policy; none of a layer around this one for another."""
+        if self._is_mixed():
+            return calling.precision(self.device.type, dtypes.TORCH[self.compute_dtype])
+        return calling.precision(self.device.type, None) if calling.current.autocast else contextlib.nullcontext()
+
+    def _is_mixed(self):
+        return self.dtype_policy.compute_dtype != self.dtype_policy.variable_dtype
+
+    @property
+    def autocasts(self):
+        """Whether torch's autocast decides the dtype of what the layer returns: a mixed policy, here or below."""
+        return any(isinstance(m, Layer) and m._is_mixed() for m in self.modules())
 
     def _makes_masks(self):
         return type(self).compute_mask is not Layer.compute_mask

@@ -4,15 +4,18 @@ import contextlib
 import inspect
 import threading
 
+import torch
+
 from kshim.core import tree
 from kshim.graph import infer
 
 
 class _Calling(threading.local):
-    """The call under way in this thread: its id, how deep it is, and where its losses are collected."""
+    """The call under way in this thread: its id, how deep it is, where its losses are collected, and its precision."""
 
     depth = 0
     collected: list | None = None
+    autocast = False  # whether a layer of a mixed policy is under way
 
     def __init__(self):
         self.id = threading.get_ident() << 40  # counts up from there: one for each outermost call of any thread
@@ -47,6 +50,21 @@ def training_mode(module, training):
     finally:
         for m, flag in flags:
             m.__dict__["training"] = flag
+
+
+@contextlib.contextmanager
+def precision(device_type, dtype):
+    """Within the block torch's autocast casts to ``dtype``; None: there is none, whatever layer is around."""
+    outer, current.autocast = current.autocast, dtype is not None
+    try:
+        if infer.is_running():
+            with infer.autocast(dtype):
+                yield
+        else:
+            with torch.autocast(device_type, dtype, enabled=dtype is not None):
+                yield
+    finally:
+        current.autocast = outer
 
 
 def parameters(call):

@@ -187,6 +187,9 @@ class Model(Trainer, Layer):
             args = (self._cast(self.arranged_inputs(args[0])), *args[1:])
         return super().forward(*args, **kwargs)
 
+    def _is_mixed(self):
+        return self._function is None and super()._is_mixed()  # in a graph each layer has a policy of its own
+
     def fast_forward(self):
         """The lowered graph itself where nothing else would happen around it."""
         function = self._function
