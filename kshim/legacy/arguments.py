@@ -11,7 +11,7 @@ Source: ``keras/legacy/interfaces.py`` of Keras 2.3.1, and the signatures of 0.3
 from kshim.core import settings
 from kshim.legacy import callbacks, values
 from kshim.legacy.layer_arguments import LAYERS, LAYOUT
-from kshim.legacy.row import Gone, Joined, Row, When, are_names, are_numbers, is_shape, is_text
+from kshim.legacy.row import Gone, Joined, Row, When, are_names, are_numbers, is_bool, is_shape, is_text
 
 # -- shared parts ------------------------------------------------------------------------------------------------
 
@@ -109,6 +109,8 @@ MODELS = {
 
 # -- optimizers --------------------------------------------------------------------------------------------------
 
+FIXED_SCALE = "A fixed scale is the optimizer's: Adam(loss_scale_factor=1024.0)."
+
 OPTIMIZERS = {
     "optimizers.Optimizer": (
         Row(
@@ -153,6 +155,18 @@ OPTIMIZERS = {
             positions=("learning_rate", "beta_1", "beta_2", "epsilon", "decay", "amsgrad")),
         Row(since="2.3.1", until="2.3.1", positions=("learning_rate", "beta_1", "beta_2", "amsgrad")),
         Row(values=EPSILON),
+    ),
+    "optimizers.LossScaleOptimizer": (
+        Row(positions=("inner_optimizer", "loss_scale"), when=When(1, is_text)),
+        Row(positions=("inner_optimizer", "dynamic", "initial_scale", "dynamic_growth_steps"), when=When(1, is_bool)),
+        Row(
+            renamed={"optimizer": "inner_optimizer"},
+            values={"initial_scale": {None: 2.0**15}, "dynamic_growth_steps": {None: 2000}},
+            gone={"loss_scale": Gone((None, "dynamic"), FIXED_SCALE)},
+        ),
+    ),
+    "dtype_policies.DTypePolicy": (
+        Row(gone={"loss_scale": Gone((None, "auto", "dynamic"), FIXED_SCALE)}),
     ),
 }  # fmt: skip
 

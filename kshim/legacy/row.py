@@ -71,6 +71,11 @@ def is_int(value):
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def is_bool(value):
+    """Whether it is True or False."""
+    return isinstance(value, bool)
+
+
 def is_text(value):
     """Whether it is a string."""
     return isinstance(value, str)

@@ -28,7 +28,7 @@ def rate_with_decay(rate, decay):
     if isinstance(rate, schedules.LearningRateSchedule):
         raise TypeError(f"Expected `decay` with a number as learning rate. Received: decay={decay} and {rate!r}.")
     schedule = schedules.InverseTimeDecay(float(rate), decay_steps=1, decay_rate=decay)
-    schedule.settable = True  # `optimizer.lr` is the rate before the decay, and may be set
+    vars(schedule)["settable"] = True  # `optimizer.lr` is the rate before the decay, and may be set
     return schedule
 
 

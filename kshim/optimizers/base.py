@@ -97,8 +97,8 @@ class Optimizer(OptimizerState, Configurable, torch.optim.Optimizer):
                 checks.fail(self, f"`{key}` to be an int of {least} or more, or None", f"{key}={value!r}")
         self.keep({k: v for k, v in locals().items() if k in _SHARED and k not in ("learning_rate", "name")})
         self._kept = ("name", "learning_rate", *self._kept)
-        self._iterations = Variable(torch.zeros((), dtype=torch.int64), trainable=False, name="iteration")
-        self._rate = Variable(torch.zeros(()), trainable=False, name="learning_rate")
+        self._iterations = Variable(torch.zeros((), dtype=torch.int64, device="cpu"), trainable=False, name="iteration")
+        self._rate = Variable(torch.zeros((), device="cpu"), trainable=False, name="learning_rate")
         self._schedule = None
         self.learning_rate = learning_rate
         self.built = False

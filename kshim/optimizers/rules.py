@@ -12,6 +12,11 @@ from kshim.optimizers.base import _SHARED, Optimizer
 _FUSED = ("cpu", "cuda")
 _FUSED_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
+# The most numbers that Adafactor goes over at once on a CPU, whose cache they stay in.
+_TOGETHER = 1 << 17
+# The most numbers of the matrices that Muon makes orthogonal at once: the iteration takes a few times their memory.
+_BATCHED = 1 << 24
+
 
 def _root(square, epsilon, inside):
     """``sqrt(square + epsilon)``, or with epsilon outside the root ``sqrt(square) + epsilon``."""
@@ -453,19 +458,42 @@ class Adafactor(Optimizer):
             shape = () if len(shape) < 2 else shape[:-1] if name == "rows" else (*shape[:-2], shape[-1])
         return parameter.new_zeros(shape)
 
-    def update(self, param, grad, rate, step, rows, columns, velocity):
-        size = param.square().mean().sqrt_().clamp_(min=self.epsilon_2) * min(rate, step**-0.5)
+    def update_all(self, params, grads, rate, step, rows, columns, velocities):
+        limit = _TOGETHER if params[0].device.type == "cpu" else math.inf
+        part, held = [], 0
+        for entry in zip(params, grads, rows, columns, velocities, strict=True):
+            if part and held + entry[0].numel() > limit:
+                self._some(rate, step, *map(list, zip(*part, strict=True)))
+                part, held = [], 0
+            part.append(entry)
+            held += entry[0].numel()
+        self._some(rate, step, *map(list, zip(*part, strict=True)))
+
+    def _some(self, rate, step, params, grads, rows, columns, velocities):
         share = step**self.beta_2_decay
-        square = grad.square().add_(self.epsilon_1)
-        if param.dim() < 2:
-            velocity.lerp_(square, share)
-        else:
-            rows.lerp_(square.mean(-1), share)
-            columns.lerp_(square.mean(-2), share)
-            torch.mul((rows / rows.mean(-1, keepdim=True)).unsqueeze(-1), columns.unsqueeze(-2), out=velocity)
-        change = grad.div_(velocity.sqrt())
-        change.div_((change.square().mean().sqrt_() / self.clip_threshold).clamp_(min=1))
-        param.sub_(change.mul_(size))
+        sizes = self._lengths(params).clamp_(min=self.epsilon_2).mul_(min(rate, step**-0.5))
+        squares = torch._foreach_mul(grads, grads)
+        torch._foreach_add_(squares, self.epsilon_1)
+        flat = [i for i, p in enumerate(params) if p.dim() < 2]
+        if flat:
+            torch._foreach_lerp_([velocities[i] for i in flat], [squares[i] for i in flat], share)
+        for i, param in enumerate(params):
+            if param.dim() >= 2:
+                rows[i].lerp_(squares[i].mean(-1), share)
+                columns[i].lerp_(squares[i].mean(-2), share)
+                shares = (rows[i] / rows[i].mean(-1, keepdim=True)).unsqueeze(-1)
+                torch.mul(shares, columns[i].unsqueeze(-2), out=velocities[i])
+        torch._foreach_div_(grads, torch._foreach_sqrt(velocities))
+        lengths = self._lengths(grads).div_(self.clip_threshold).clamp_(min=1)
+        torch._foreach_mul_(grads, list((sizes / lengths).neg_().unbind()))
+        torch._foreach_add_(params, grads)
+
+    @staticmethod
+    def _lengths(tensors):
+        """The root mean square of each."""
+        norms = torch._foreach_norm(tensors)
+        torch._foreach_mul_(norms, [t.numel() ** -0.5 if t.numel() else math.nan for t in tensors])
+        return torch.stack(norms)
 
 
 class Muon(Optimizer):
@@ -523,29 +551,48 @@ class Muon(Optimizer):
         )
 
     def _decay(self, lists, rate):
-        for p in lists.parameters:
-            decay = self.adam_weight_decay if id(p) in self._adams else self.weight_decay
-            if decay is not None and self._decays(p):
-                p.data.mul_(1 - decay * rate)
+        for decay, adams in ((self.adam_weight_decay, True), (self.weight_decay, False)):
+            params = [p.data for p in lists.parameters if (id(p) in self._adams) is adams and self._decays(p)]
+            if decay is not None and params:
+                torch._foreach_mul_(params, 1 - decay * rate)
 
-    def update(self, param, grad, rate, step, momentum, velocity):
-        if id(param) in self._adams:
-            rate *= self.adam_lr_ratio * (1 - self.adam_beta_2**step) ** 0.5 / (1 - self.adam_beta_1**step)
-            momentum.lerp_(grad, 1 - self.adam_beta_1)
-            velocity.mul_(self.adam_beta_2).addcmul_(grad, grad, value=1 - self.adam_beta_2)
-            param.addcdiv_(momentum, velocity.sqrt().add_(self.epsilon), value=-rate)
-            return
-        momentum.mul_(self.momentum).add_(grad)
-        change = self._orthogonal(grad.add(momentum, alpha=self.momentum) if self.nesterov else momentum)
-        scale = 1.0 if self.rms_rate is None else max(param.shape) ** 0.5 * self.rms_rate
-        param.sub_(change, alpha=rate * scale)
+    def update_all(self, params, grads, rate, step, momenta, velocities):
+        entries = list(zip(params, grads, momenta, velocities, strict=True))
+        adams = [entry for entry in entries if id(entry[0]) in self._adams]
+        if adams:
+            self._adam(*map(list, zip(*adams, strict=True)), rate=rate, step=step)
+        shapes: dict = {}  # matrices of one shape are made orthogonal together
+        for entry in entries:
+            if id(entry[0]) not in self._adams:
+                shapes.setdefault(entry[0].shape, []).append(entry[:3])
+        for alike in shapes.values():
+            size = max(1, _BATCHED // max(alike[0][0].numel(), 1))
+            for start in range(0, len(alike), size):
+                self._matrices(*map(list, zip(*alike[start : start + size], strict=True)), rate=rate)
+
+    def _adam(self, params, grads, momenta, velocities, rate, step):
+        rate *= self.adam_lr_ratio * (1 - self.adam_beta_2**step) ** 0.5 / (1 - self.adam_beta_1**step)
+        torch._foreach_lerp_(momenta, grads, 1 - self.adam_beta_1)
+        torch._foreach_mul_(velocities, self.adam_beta_2)
+        torch._foreach_addcmul_(velocities, grads, grads, value=1 - self.adam_beta_2)
+        roots = torch._foreach_sqrt(velocities)
+        torch._foreach_add_(roots, self.epsilon)
+        torch._foreach_addcdiv_(params, momenta, roots, value=-rate)
+
+    def _matrices(self, params, grads, momenta, rate):
+        torch._foreach_mul_(momenta, self.momentum)
+        torch._foreach_add_(momenta, grads)
+        ahead = torch._foreach_add(grads, momenta, alpha=self.momentum) if self.nesterov else momenta
+        scale = 1.0 if self.rms_rate is None else max(params[0].shape) ** 0.5 * self.rms_rate
+        torch._foreach_add_(params, list(self._orthogonal(torch.stack(ahead)).unbind()), alpha=-rate * scale)
 
     def _orthogonal(self, x):
-        """``x`` with all its singular values moved near 1."""
-        tall = x.shape[0] > x.shape[1]
-        x = x.t() if tall else x
-        x = x / (x.norm() + 1e-7)
+        """Matrices, one behind the other, with all their singular values moved near 1."""
+        tall = x.shape[1] > x.shape[2]
+        x = x.mT if tall else x
+        x = x / (torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True) + 1e-7)
         for _ in range(self.ns_steps):
-            square = x @ x.t()
-            x = self.muon_a * x + (self.muon_b * square + self.muon_c * square @ square) @ x
-        return x.t() if tall else x
+            square = x @ x.mT
+            factor = torch.baddbmm(square, square, square, beta=self.muon_b, alpha=self.muon_c)
+            x = torch.baddbmm(x, factor, x, beta=self.muon_a)
+        return x.mT if tall else x
