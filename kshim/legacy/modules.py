@@ -41,7 +41,7 @@ MODULES = {
     "keras.engine.sequential": ("kshim.models",),
     "keras.engine.topology": _ENGINE,
     "keras.engine.training": ("kshim.models",),
-    "keras.initializations": ("kshim.initializers",),
+    "keras.initializations": ("kshim.legacy.initializations", "kshim.initializers"),
     "keras.initializers": ("kshim.initializers",),
     "keras.layers": _LAYERS,
     **{f"keras.layers.{name}": _LAYERS for name in (
@@ -59,6 +59,9 @@ MODULES = {
     "keras.mixed_precision.experimental": ("kshim.mixed_precision",),
     "keras.models": ("kshim.models",),
     "keras.objectives": ("kshim.losses",),
+    "keras.ops": ("kshim.ops",),
+    "keras.ops.image": ("kshim.ops.image",),
+    "keras.ops.numpy": ("kshim.ops.numpy",),
     "keras.optimizers": ("kshim.optimizers",),
     "keras.optimizers.legacy": ("kshim.optimizers",),
     "keras.optimizers.schedules": ("kshim.optimizers.schedules",),

@@ -11,16 +11,28 @@ from kshim import activations, constraints, initializers, layers, losses, metric
 from kshim.callbacks import base as callbacks
 from kshim.core import settings
 from kshim.core.registry import Registry
-from kshim.legacy import arguments, averages, formulas, functions, old_methods, optimizer_methods, tf_layers, translate
+from kshim.legacy import (
+    arguments,
+    averages,
+    formulas,
+    functions,
+    old_methods,
+    optimizer_methods,
+    penalties,
+    tf_layers,
+    translate,
+)
 from kshim.legacy import callbacks as old_callbacks
 from kshim.legacy import data as old_data
 from kshim.legacy import layers as gone
+from kshim.legacy import metrics as old_metrics
 from kshim.legacy import progress as old_progress
 from kshim.legacy import recurrent as gone_recurrent
 
 # module -> old name -> today's name there
 ALIASES = {
-    "constraints": {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm"},
+    "constraints": {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm", "identity": "Constraint",
+                    "radial_constraint": "RadialConstraint"},
     "initializers": {"zero": "Zeros", "one": "Ones", "normal": "RandomNormal", "uniform": "RandomUniform"},
     "layers": {"AtrousConv1D": "Conv1D", "AtrousConvolution1D": "Conv1D", "AtrousConv2D": "Conv2D",
                "AtrousConvolution2D": "Conv2D", "Deconv2D": "Deconvolution2D", "Deconv3D": "Conv3DTranspose",
@@ -32,14 +44,25 @@ ALIASES = {
                "MAPE": "mean_absolute_percentage_error", "msle": "mean_squared_logarithmic_error",
                "MSLE": "mean_squared_logarithmic_error", "kld": "kl_divergence", "KLD": "kl_divergence",
                "kullback_leibler_divergence": "kl_divergence", "logcosh": "log_cosh", "bce": "binary_crossentropy",
-               "BCE": "binary_crossentropy", "huber_loss": "huber"},
-    "regularizers": {"WeightRegularizer": "L1L2"},
+               "BCE": "binary_crossentropy", "huber_loss": "huber", "LossFunctionWrapper": "LossFunction"},
+    "metrics": {"mse": "mean_squared_error", "MSE": "mean_squared_error", "mae": "mean_absolute_error",
+                "MAE": "mean_absolute_error", "mape": "mean_absolute_percentage_error",
+                "MAPE": "mean_absolute_percentage_error", "msle": "mean_squared_logarithmic_error",
+                "MSLE": "mean_squared_logarithmic_error", "kld": "kl_divergence", "KLD": "kl_divergence",
+                "kullback_leibler_divergence": "kl_divergence", "logcosh": "log_cosh", "fscore": "fmeasure",
+                "f1score": "fmeasure"},
+    "regularizers": {"WeightRegularizer": "L1L2", "L1L2Regularizer": "L1L2", "ActivityRegularizer": "L1L2",
+                     "identity": "Regularizer"},
 }  # fmt: skip
 
 # module -> what is put there beside today's names: it is gone, and only ever meant one thing
 GONE: dict[str, tuple] = {
     "callbacks": (old_callbacks.BaseLogger, old_callbacks.SidecarEvaluatorModelExport),
+    "constraints": (penalties.RadialConstraint,),
     "losses": (averages.Reduction,),
+    "metrics": (*old_metrics.FUNCTIONS, *old_metrics.CLASSES),
+    "regularizers": (penalties.EigenvalueRegularizer, penalties.activity_l1, penalties.activity_l2,
+                     penalties.activity_l1l2),
     "layers": (
         gone.AutoEncoder, gone.Deconvolution2D, gone.Highway, gone.LambdaMerge, gone.LRN2D, gone.MaxoutDense,
         gone.Merge, gone.ParametricSoftplus, gone.Siamese, gone.SReLU, gone.ThresholdedLinear, gone.ThresholdedReLU,
@@ -57,6 +80,11 @@ BY_DIALECT: dict[str, dict[str, Any]] = {
     "activations": {"hard_sigmoid": functions.hard_sigmoid},
     "losses": {name: getattr(functions, name) for name in ("hinge", "squared_hinge", "cosine_proximity")}
     | {"cosine": functions.cosine_proximity},
+    "metrics": {
+        "cosine": old_metrics.cosine_proximity,
+        "cosine_proximity": old_metrics.cosine_proximity,
+        "cosine_similarity": old_metrics.cosine_proximity,
+    },
     "regularizers": {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2},
     "utils": {"to_categorical": functions.to_categorical},
 }
@@ -100,13 +128,16 @@ TWINS = {
 # what strings may say, beside today's names
 STRINGS: tuple[tuple[Registry, dict[str, Any]], ...] = (
     (activations.REGISTRY, {"hard_sigmoid": functions.hard_sigmoid}),
-    (regularizers.REGISTRY, {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2}),
+    (regularizers.REGISTRY, {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2,
+                             **{thing.__name__: thing for thing in GONE["regularizers"]}}),
     (constraints.REGISTRY, {"maxnorm": constraints.MaxNorm, "nonneg": constraints.NonNeg,
-                            "unitnorm": constraints.UnitNorm}),
+                            "unitnorm": constraints.UnitNorm, "RadialConstraint": penalties.RadialConstraint,
+                            "radial_constraint": penalties.RadialConstraint}),
     *(
         (registry, {**BY_DIALECT["losses"], **{old: getattr(losses, new) for old, new in ALIASES["losses"].items()}})
         for registry in (losses.LOSSES, metrics.METRICS)
     ),
+    (metrics.METRICS, old_metrics.STRINGS),
     (layers.LAYERS, {cls.__name__: cls for cls in GONE["layers"] if isinstance(cls, type)}),
     (layers.LAYERS, {old: getattr(layers, new) for old, new in ALIASES["layers"].items() if hasattr(layers, new)}),
 )  # fmt: skip

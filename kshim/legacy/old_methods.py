@@ -216,5 +216,5 @@ def attach():
     setattr(Model, reset_states.__name__, reset_states)
     for method in (get_updates, get_gradients):
         setattr(optimizers.Optimizer, method.__name__, method)
-    for method in (set_param, set_layer):
-        setattr(regularizers.Regularizer, method.__name__, method)
+    for of_regularizers in (set_param, set_layer):
+        setattr(regularizers.Regularizer, of_regularizers.__name__, of_regularizers)

@@ -67,7 +67,7 @@ class LossFunction(Loss):
     def __call__(self, y_true, y_pred, sample_weight=None):
         if self._whole is not None and sample_weight is None and getattr(y_pred, "_keras_mask", None) is None:
             y_true, y_pred = both(y_true, y_pred)
-            if y_true.shape == y_pred.shape:
+            if y_true.shape == y_pred.shape and 0 not in y_pred.shape:
                 return self._whole(y_true, y_pred)
         return super().__call__(y_true, y_pred, sample_weight)
 

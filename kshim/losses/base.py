@@ -129,4 +129,4 @@ def reduce(values, sample_weight=None, mask=None, reduction="sum_over_batch_size
     if reduction == "mean_with_sample_weight" and sample_weight is not None:
         total = sample_weight.expand_as(values).sum()
         return torch.where(total == 0, 0.0, values.sum() / torch.where(total == 0, 1.0, total))
-    return values.mean()
+    return values.sum() if 0 in values.shape else values.mean()  # of nothing the mean is 0

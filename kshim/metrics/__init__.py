@@ -1,6 +1,7 @@
 """Metrics: functions, and classes that add batches up on the device."""
 
 from kshim import losses
+from kshim.core import names
 from kshim.core.registry import Registry
 from kshim.losses import (
     binary_crossentropy,
@@ -89,6 +90,7 @@ from kshim.metrics.regression import (
 
 METRICS = Registry("metric", "keras.metrics", base=Metric)
 METRICS.add(
+    Metric, MeanMetricWrapper,
     Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy, SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy, accuracy, binary_accuracy, categorical_accuracy, sparse_categorical_accuracy,
     sparse_top_k_categorical_accuracy, top_k_categorical_accuracy, Mean, AUC, FalseNegatives, FalsePositives,
@@ -98,9 +100,11 @@ METRICS.add(
     LogCoshError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError,
     PearsonCorrelation, Poisson, RootMeanSquaredError, SparseCategoricalCrossentropy, SquaredHinge, Sum,
     concordance_correlation, pearson_correlation, F1Score, FBetaScore, R2Score,
-    mean=Mean,
     **{name: found for name, found in losses.LOSSES.table.items() if not isinstance(found, type)},
 )  # fmt: skip
+for _class in [found for found in METRICS.table.values() if isinstance(found, type)]:
+    METRICS.table.setdefault(names.snake_case(_class.__name__), _class)
+METRICS.add(cosine_similarity=CosineSimilarity)  # the loss of that name is its negative
 get, serialize, deserialize = METRICS.get, METRICS.serialize, METRICS.from_config
 
 __all__ = [

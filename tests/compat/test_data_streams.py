@@ -372,7 +372,7 @@ BAD = {
     "a PyDataset of four": (lambda: (Given((X, Y, W, W)), {}), TUPLES),
     "two kinds of weights": (
         lambda: (Given((X, Y, W)), {"class_weight": {0: 1}}),
-        "`class_weight` and `sample_weight` at",
+        "`sample_weight` and `class_weight` cannot",
     ),
     "steps of text": (
         lambda: (cuts(X, Y), {"steps_per_epoch": "2"}),

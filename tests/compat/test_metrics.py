@@ -1,6 +1,7 @@
 """Every metric against the real Keras 3: properties over the rows of ``cases/metrics.py``."""
 
 import copy
+import inspect
 import pickle
 import re
 
@@ -272,6 +273,29 @@ def test_get_by_name_is_keras(name, keras3):
     if name != "Mean":
         ours, theirs = (float(array(fn(y_true, y_pred)).mean()) for fn in (ours, theirs))
         assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+def test_every_name_of_keras_is_known(keras3):
+    for name, theirs in keras3.src.metrics.ALL_OBJECTS_DICT.items():
+        required = [p for p in list(inspect.signature(theirs.__init__).parameters.values())[1:] if p.default is p.empty]
+        if [p for p in required if p.kind is p.POSITIONAL_OR_KEYWORD] or theirs is keras3.metrics.Metric:
+            assert name in metrics.METRICS.table
+            continue
+        ours = metrics.get(name)
+        assert type(ours).__name__ == theirs.__name__ or callable(ours), name
+
+
+def test_cosine_by_its_name_is_no_loss(keras3):
+    """As a metric 1 where both point the same way, as a loss -1."""
+    found = []
+    for k in (kshim, keras3):
+        model = k.Sequential([k.Input((3,)), k.layers.Activation("linear")])
+        model.compile("sgd", "cosine_similarity", metrics=["cosine_similarity", "precision", "root_mean_squared_error"])
+        y_true, y_pred = TARGETS["one_hot"]
+        logs = model.evaluate(y_pred, y_true, verbose=0, return_dict=True)
+        found.append({re.sub(r"_\d+$", "", name): value for name, value in logs.items()})  # both count up
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    assert found[0]["cosine_similarity"] > 0
 
 
 def test_get_others():

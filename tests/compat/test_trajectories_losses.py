@@ -31,18 +31,19 @@ ROWS_OF = {
     "CategoricalGeneralizedCrossEntropy": ("softmax", "classes", {}),
     "SparseCategoricalCrossentropy": ("softmax", "classes", {}),
 }
+# Those with one value for a whole sequence, sample or batch: (last activation, targets, arguments, output's shape).
 WHOLE = {
-    "CTC": "one value for each sequence: test_losses.py",
-    "Circle": "one value for each sample, of embeddings: test_losses.py",
-    "Dice": "one value for all: test_losses.py",
-    "Tversky": "one value for all: test_losses.py",
-    "Loss": "the base",
-    "LossFunction": "any function as a loss",
-}
+    "CTC": ("linear", lambda: np.array([[1, 2], [2, 1], [1, 1], [2, 2], [1, 0], [2, 0]]), {}, (4, 3)),
+    "Circle": ("unit", lambda: np.array([0, 1, 0, 1, 2, 2]), {"gamma": 2.0}, (3,)),
+    "Dice": ("sigmoid", lambda: (np.arange(ROWS * 12).reshape(ROWS, 4, 3) % 5 > 2).astype("float32"), {}, (4, 3)),
+    "Tversky": ("sigmoid", lambda: (np.arange(ROWS * 12).reshape(ROWS, 4, 3) % 5 > 2).astype("float32"),
+                {"alpha": 0.3, "beta": 0.7}, (4, 3)),
+}  # fmt: skip
+BASES = {"Loss": "the base", "LossFunction": "any function as a loss"}
 
 
 def test_every_loss_has_a_row():
-    assert_covered(public_classes(losses, losses.Loss), set(ROWS_OF), WHOLE)
+    assert_covered(public_classes(losses, losses.Loss), {*ROWS_OF, *WHOLE}, BASES)
 
 
 def data():
@@ -74,6 +75,39 @@ def test_a_hundred_steps(name, way, keras3):
         model.compile(k.optimizers.SGD(0.01, momentum=0.5), getattr(k.losses, name)(**arguments))
         logs = [model.train_on_batch(x, targets[kind], sample_weight=weights) for _ in range(STEPS)]
         found.append([np.array(logs, dtype="float64"), *model.get_weights()])
+    for got, expected in zip(*found, strict=True):
+        scale = max(1.0, float(np.abs(expected).max()))
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * scale)
+    assert np.isfinite(found[0][0]).all()
+    assert not np.array_equal(found[0][1], counting((3, 3), 1.5)), "nothing was learned"
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weights"])
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_hundred_steps_of_a_whole(name, weighted, keras3):
+    """CTC and Circle take a weight for each sample; Dice and Tversky give one value and take one number."""
+    last, targets, arguments, shape = WHOLE[name]
+    x = data()[0][:, 0] if len(shape) == 1 else data()[0]
+    weights = None
+    if weighted:
+        weights = np.float32(0.5) if name in ("Dice", "Tversky") else (np.arange(ROWS) % 4 / 2).astype("float32")
+    found = []
+    for k in (kshim, keras3):
+        layers = [k.layers.Dense(3, activation=None if last == "unit" else last)]
+        layers += [k.layers.UnitNormalization()] if last == "unit" else []
+        model = k.Sequential([k.Input(x.shape[1:]), *layers])
+        model.set_weights([counting(w.shape, 1.5) for w in model.get_weights()])
+        loss, optimizer = getattr(k.losses, name)(**arguments), k.optimizers.SGD(0.01, momentum=0.5)
+        optimizer.build(model.trainable_variables)
+        losses_seen = []
+        for _ in range(STEPS):
+            value = loss(torch.as_tensor(targets()), model(torch.as_tensor(x)),
+                         None if weights is None else torch.as_tensor(weights))  # fmt: skip
+            torch_weights = [getattr(v, "value", v) for v in model.trainable_variables]
+            gradients = torch.autograd.grad(value, torch_weights)
+            optimizer.apply(gradients, model.trainable_variables)
+            losses_seen.append(float(value.detach()))
+        found.append([np.array(losses_seen), *model.get_weights()])
     for got, expected in zip(*found, strict=True):
         scale = max(1.0, float(np.abs(expected).max()))
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4 * scale)

@@ -76,7 +76,7 @@ def test_one_class_over_all_paths(source, installed):
         ("from keras.metrics import categorical_accuracy as x", "metrics.categorical_accuracy"),
         ("from keras.callbacks import EarlyStopping as x", "callbacks.EarlyStopping"),
         ("from keras.activations import relu as x", "activations.relu"),
-        ("from keras.initializations import uniform as x", "initializers.RandomUniform"),
+        ("from keras.initializers import RandomUniform as x", "initializers.RandomUniform"),
         ("from keras.regularizers import l2 as x", "regularizers.L2"),
         ("from keras.regularizers import l1l2 as x", "regularizers.l1_l2"),
         ("from keras.constraints import maxnorm as x", "constraints.MaxNorm"),
