@@ -41,14 +41,14 @@ except ModuleNotFoundError as _error:  # everything below works without the old 
 
 __version__ = "0.1.0"
 
-_LAZY = ("datasets",)  # loaded on first use
+_LAZY = ("datasets", "preprocessing")  # loaded on first use
 
 __all__ = [
     "DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric", "Model",
     "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks", "constraints",
     "datasets", "dialect", "dtype_policies", "initializers", "install", "layers", "losses", "metrics",
     "mixed_precision", "models",
-    "optimizers", "random", "regularizers", "set_dialect", "uninstall", "utils",
+    "optimizers", "preprocessing", "random", "regularizers", "set_dialect", "uninstall", "utils",
 ]  # fmt: skip
 
 

@@ -63,3 +63,53 @@ def normalize(x, axis=-1, order=2):
     norm = np.atleast_1d(np.linalg.norm(x, order, axis))
     norm[norm == 0] = 1
     return x / np.expand_dims(norm, axis)
+
+
+def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
+    """Sequences of different length as the rows of one array.
+
+    Args:
+        sequences: list of lists (of numbers, or of arrays of one shape).
+        maxlen: length of the rows, an int; None means that of the longest sequence.
+        dtype: of the array; ``object`` for strings of different length.
+        padding: ``"pre"`` or ``"post"``: where ``value`` fills up what is too short.
+        truncating: ``"pre"`` or ``"post"``: where what is too long is cut.
+        value: what fills up.
+
+    Returns:
+        array of shape ``(len(sequences), maxlen, ...)``.
+
+    Raises:
+        ValueError: for what is not a list of lists, steps of different shapes, or another ``padding``.
+
+    Source: Keras 3 ``utils/sequence_utils.py``.
+    """
+    if not hasattr(sequences, "__len__"):
+        raise ValueError("`sequences` must be iterable.")
+    for one in sequences:
+        if not hasattr(one, "__len__"):
+            raise ValueError(f"`sequences` must be a list of iterables. Found non-iterable: {one}")
+    if truncating not in ("pre", "post"):
+        raise ValueError(f'Truncating type "{truncating}" not understood')
+    if padding not in ("pre", "post"):
+        raise ValueError(f'Padding type "{padding}" not understood')
+    if isinstance(value, str) and np.dtype(dtype).kind not in "OSU":
+        raise ValueError(
+            f"`dtype` {dtype} is not compatible with `value`'s type: {type(value)}\n"
+            "You should set `dtype=object` for variable length strings."
+        )
+    maxlen = max(map(len, sequences)) if maxlen is None else maxlen
+    step = next((np.shape(one)[1:] for one in sequences if len(one)), ())
+    rows = np.full((len(sequences), maxlen, *step), value, dtype)
+    for index, one in enumerate(sequences):
+        cut = np.asarray(one[len(one) - maxlen if len(one) > maxlen else 0 :] if truncating == "pre" else one[:maxlen])
+        if not len(one):
+            continue
+        if cut.shape[1:] != step:
+            raise ValueError(
+                f"Shape of sample {cut.shape[1:]} of sequence at position {index} is different from expected "
+                f"shape {step}"
+            )
+        where = slice(maxlen - len(cut), maxlen) if padding == "pre" else slice(len(cut))
+        rows[index, where] = cut.astype(dtype)
+    return rows

@@ -181,6 +181,18 @@ METRICS = {
     ),
 }  # fmt: skip
 
+# -- preprocessing -----------------------------------------------------------------------------------------------
+
+_TOKENIZER = ("num_words", "filters", "lower", "split", "char_level", "oov_token", "document_count")
+
+PREPROCESSING = {
+    "preprocessing.Tokenizer": (
+        Row(until="2.0.8", positions=_TOKENIZER[:5]),
+        Row(since="2.2.4", until="2.3.1", positions=_TOKENIZER),
+        Row(renamed={"nb_words": "num_words"}),
+    ),
+}
+
 # -- callbacks ---------------------------------------------------------------------------------------------------
 
 CALLBACKS = {
@@ -310,4 +322,4 @@ FUNCTIONS = {
     "utils.normalize": (Row(renamed={"a": "x"}),),
 }
 
-ROWS = {**LAYERS, **MODELS, **OPTIMIZERS, **METRICS, **CALLBACKS, **SMALL, **FUNCTIONS}
+ROWS = {**LAYERS, **MODELS, **OPTIMIZERS, **METRICS, **PREPROCESSING, **CALLBACKS, **SMALL, **FUNCTIONS}

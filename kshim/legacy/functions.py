@@ -1,6 +1,7 @@
 """Functions and small classes whose meaning follows the dialect; ``names`` puts them in their modules."""
 
 import functools
+import math
 
 import numpy as np
 import torch
@@ -62,3 +63,8 @@ def cosine_proximity(y_true, y_pred, axis=-1):
     """Minus the cosine of the angle along ``axis``; up to 2.0.8 divided by the size of that axis."""
     values = losses.cosine_similarity(y_true, y_pred, axis)
     return values / y_pred.shape[axis] if settings.holds(until="2.0.8") else values
+
+
+def tfidf(count, length, documents, with_word):
+    """Keras 0's weight of a word: the first logarithm is of its share, so it falls below 0."""
+    return math.log(count / length) / (1 + math.log(1 + with_word / (1 + documents)))

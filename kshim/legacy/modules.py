@@ -8,11 +8,12 @@ that has a name gives it. Paths of what kshim does not have yet are left out, so
 ROOTS = {
     "keras": "keras",
     "tf_keras": "keras",
+    "keras_preprocessing": "keras.preprocessing",
     "tensorflow.keras": "keras",
     "tensorflow.python.keras": "keras",
     "tensorflow.contrib.keras": "keras",
 }
-TOP_LEVEL = ("keras", "tf_keras", "tensorflow")
+TOP_LEVEL = ("keras", "keras_preprocessing", "tf_keras", "tensorflow")
 PACKAGES_OF_TENSORFLOW = ("tensorflow", "tensorflow.python", "tensorflow.contrib")
 
 # Modules that were a function in Keras 1 -> where that is.
@@ -65,6 +66,9 @@ MODULES = {
     "keras.optimizers": ("kshim.optimizers",),
     "keras.optimizers.legacy": ("kshim.optimizers",),
     "keras.optimizers.schedules": ("kshim.optimizers.schedules",),
+    "keras.preprocessing": ("kshim.preprocessing",),
+    "keras.preprocessing.sequence": ("kshim.preprocessing.sequence",),
+    "keras.preprocessing.text": ("kshim.preprocessing.text",),
     "keras.random": ("kshim.random",),
     "keras.regularizers": ("kshim.regularizers",),
     "keras.utils": _UTILS,

@@ -28,6 +28,7 @@ from kshim.legacy import layers as gone
 from kshim.legacy import metrics as old_metrics
 from kshim.legacy import progress as old_progress
 from kshim.legacy import recurrent as gone_recurrent
+from kshim.preprocessing import text
 
 # module -> old name -> today's name there
 ALIASES = {
@@ -117,6 +118,7 @@ FORMULAS: dict[type, dict[str, tuple[str, Any]]] = {
     optimizers.Nadam: {"schedule_decay": ("2.3.1", 0.004)},
     layers.Conv1D: {"paddings": ("1.2.2", ("valid", "same", "causal", "full"))},
     **{cls: {"paddings": ("1.2.2", ("valid", "same", "full"))} for cls in (layers.Conv2D, layers.Conv3D)},
+    text.Tokenizer: {"tfidf": ("0.3.3", functions.tfidf), "lowers_characters": ("2.0.8", False)},
 }
 
 # names of logged values that answer for each other in History.history, logs and monitor=

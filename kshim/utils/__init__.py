@@ -1,7 +1,7 @@
 """``keras.utils``: a façade over the places where these things live. Nothing inside kshim imports it."""
 
 from kshim.core import registry as _registry
-from kshim.core.arrays import normalize, to_categorical
+from kshim.core.arrays import normalize, pad_sequences, to_categorical
 from kshim.core.progress import (
     Progbar,
     disable_interactive_logging,
@@ -21,7 +21,7 @@ from kshim.training.data.sequence import PyDataset, Sequence
 __all__ = [
     "CustomObjectScope", "Progbar", "PyDataset", "Sequence", "custom_object_scope", "disable_interactive_logging",
     "enable_interactive_logging", "get_custom_objects", "get_registered_name", "get_registered_object",
-    "is_interactive_logging_enabled", "normalize", "pack_x_y_sample_weight", "register_keras_serializable",
+    "is_interactive_logging_enabled", "normalize", "pad_sequences", "pack_x_y_sample_weight", "register_keras_serializable",
     "set_random_seed", "to_categorical", "unpack_x_y_sample_weight",
 ]  # fmt: skip
 

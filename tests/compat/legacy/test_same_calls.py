@@ -28,6 +28,7 @@ from kshim.layers import (
     SeparableConv2D,
     SimpleRNN,
 )
+from kshim.preprocessing import text
 
 ANY = ("0.3.3", "1.2.2", "2.0.8", "2.2.4", "2.3.1", "tf.keras", "3")
 OLD, KERAS_1, KERAS_2 = ("0.3.3", "1.2.2"), ("1.2.2",), ("2.0.8", "2.2.4", "2.3.1")
@@ -220,6 +221,9 @@ SAME = [
     (optimizers.Adam, ("2.3.1",), call(0.1, 0.8, 0.9, True),
      call(learning_rate=0.1, beta_1=0.8, beta_2=0.9, amsgrad=True)),
     (optimizers.SGD, (*OLD, *KERAS_2), call(clipnorm=1.0), call(global_clipnorm=1.0)),
+    (text.Tokenizer, ANY, call(nb_words=9), call(num_words=9)),
+    (text.Tokenizer, ("2.3.1",), call(9, "", True, "_", False, "?", 3),
+     call(9, "", True, "_", False, oov_token="?", document_count=3)),
     (callbacks.ReduceLROnPlateau, ANY, call(epsilon=0.5), call(min_delta=0.5)),
     (callbacks.ModelCheckpoint, ANY, call("a.h5", period=1), call("a.h5", save_freq="epoch")),
     (callbacks.TensorBoard, ("1.2.2",), call("a", 2, False, True),
