@@ -15,6 +15,7 @@ from kshim.core import checks
 
 before_construct: Callable | None = None  # hook: (cls, args, kwargs) -> (args, kwargs)
 before_call: Callable | None = None  # hook: (cls, method name, args, kwargs) -> (args, kwargs)
+after_import: Callable | None = None  # hook: (package that loads on first use) -> None
 RESOLVERS: dict[str, Callable] = {}  # argument suffix -> function of a value: "_initializer" -> initializers.get
 SERIALIZERS: dict[str, Callable] = {}  # the same suffixes -> object to config value
 
@@ -48,6 +49,12 @@ def translated(method):
         return method(self, *args, **kwargs)
 
     return call
+
+
+def loaded(package):
+    """Said by a package that loads on first use (``"datasets"``) when it is there: ``after_import`` may add to it."""
+    if after_import is not None:
+        after_import(package)
 
 
 def _table_entry(table, name):

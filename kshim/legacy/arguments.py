@@ -318,6 +318,16 @@ FUNCTIONS = {
     "backend.random_uniform": (Row(renamed={"low": "minval", "high": "maxval"}),),
     "backend.set_epsilon": (Row(renamed={"e": "value"}),),
     "backend.set_floatx": (Row(renamed={"floatx": "value"}),),
+    "datasets.imdb.load_data": (
+        Row(until="0.3.3", defaults={"path": "imdb.pkl"}),
+        Row(since="1.2.2", until="1.2.2", defaults={"path": "imdb_full.pkl"}),
+        Row(renamed={"nb_words": "num_words"}),
+    ),
+    "datasets.reuters.load_data": (
+        Row(until="1.2.2", defaults={"path": "reuters.pkl"}),
+        Row(renamed={"nb_words": "num_words"}),
+    ),
+    "datasets.boston_housing.load_data": (Row(since="2.0.8", until="2.0.8", positions=("path", "seed", "test_split")),),
     "utils.to_categorical": (Row(renamed={"nb_classes": "num_classes", "y": "x"}),),
     "utils.normalize": (Row(renamed={"a": "x"}),),
 }

@@ -2,12 +2,14 @@
 
 import functools
 import math
+import os
+import warnings
 
 import numpy as np
 import torch
 
 from kshim import activations, losses, regularizers
-from kshim.core import arrays, dtypes, settings
+from kshim.core import archives, arrays, download, dtypes, settings
 from kshim.losses.base import both
 
 _hard_sigmoid_today = activations.hard_sigmoid
@@ -68,3 +70,54 @@ def cosine_proximity(y_true, y_pred, axis=-1):
 def tfidf(count, length, documents, with_word):
     """Keras 0's weight of a word: the first logarithm is of its share, so it falls below 0."""
     return math.log(count / length) / (1 + math.log(1 + with_word / (1 + documents)))
+
+
+def old_get_file(
+    fname=None,
+    origin=None,
+    untar=False,
+    md5_hash=None,
+    file_hash=None,
+    cache_subdir="datasets",
+    hash_algorithm="auto",
+    extract=False,
+    archive_format="auto",
+    cache_dir=None,
+):
+    """``get_file`` up to tf.keras: archives were unpacked beside themselves, and ``fname`` could be a path.
+
+    Args:
+        fname: name or path of the file; with ``untar``, what it has before ``.tar.gz``.
+        origin, md5_hash, file_hash, cache_subdir, hash_algorithm, extract, archive_format, cache_dir: as today.
+        untar: whether it is a ``.tar.gz`` that holds the folder ``fname``, whose path is given then.
+
+    Returns:
+        the path of the file, or with ``untar`` that of the folder.
+    """
+    if origin is None:
+        raise ValueError('Please specify the "origin" argument (URL of the file to download).')
+    if md5_hash is not None and file_hash is None:
+        file_hash, hash_algorithm = md5_hash, "md5"
+    folder = download.cache_folder(cache_dir, cache_subdir)
+    given = os.path.join(folder, os.fspath(fname) if fname else download.name_of(origin))
+    target = f"{given}.tar.gz" if untar and not given.endswith(".tar.gz") else given
+    download.fetch(origin, target, file_hash, hash_algorithm)
+    unpacked = given.removesuffix(".tar.gz")
+    if untar and not os.path.exists(unpacked):
+        archives.extract(target, os.path.dirname(target), "tar")
+    elif extract and not untar and not archives.extract(target, os.path.dirname(target), archive_format):
+        warnings.warn(f"Could not extract archive. {target} is none of {archive_format}.", stacklevel=2)
+    return unpacked if untar else target
+
+
+def by_dialect(today, old, until):
+    """``today``, or ``old`` up to a dialect."""
+
+    @functools.wraps(today)
+    def call(*args, **kwargs):
+        return (old if settings.holds(until=until) else today)(*args, **kwargs)
+
+    return call
+
+
+get_file = by_dialect(download.get_file, old_get_file, "tf.keras")

@@ -33,7 +33,11 @@ MODULES = {
     "keras.callbacks": ("kshim.callbacks",),
     "keras.constraints": ("kshim.constraints",),
     "keras.datasets": ("kshim.datasets",),
-    "keras.datasets.digits": ("kshim.datasets.digits",),
+    **{f"keras.datasets.{name}": (f"kshim.datasets.{name}",) for name in (
+        "boston_housing", "california_housing", "cifar10", "cifar100", "digits", "fashion_mnist", "imdb", "mnist",
+        "reuters",
+    )},
+    "keras.datasets.data_utils": ("kshim.utils",),
     "keras.engine": _ENGINE,
     "keras.engine.base_layer": _LAYERS,
     "keras.engine.base_preprocessing_layer": _LAYERS,

@@ -3,13 +3,14 @@
 ``kshim.utils`` is on this floor, so its rows are attached from above, by ``kshim.shim``.
 """
 
+import importlib
 import sys
 import types
 from typing import Any
 
 from kshim import activations, constraints, initializers, layers, losses, metrics, optimizers, regularizers
 from kshim.callbacks import base as callbacks
-from kshim.core import settings
+from kshim.core import configurable, settings
 from kshim.core.registry import Registry
 from kshim.legacy import (
     arguments,
@@ -87,7 +88,7 @@ BY_DIALECT: dict[str, dict[str, Any]] = {
         "cosine_similarity": old_metrics.cosine_proximity,
     },
     "regularizers": {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2},
-    "utils": {"to_categorical": functions.to_categorical},
+    "utils": {"to_categorical": functions.to_categorical, "get_file": functions.get_file},
 }
 
 # class -> old attribute -> today's
@@ -157,12 +158,17 @@ def attach_to(place):
     for name, value in BY_DIALECT.get(place, {}).items():
         setattr(module, name, value)
     for key in arguments.FUNCTIONS:
-        where, name = key.split(".")
+        where, _, name = key.rpartition(".")
         if where == place:
             today = getattr(module, name)
             wrapped = translate.function(key, today)
             setattr(module, name, wrapped)
             _replace_elsewhere(module, name, today, wrapped)
+
+
+def loaded(package):
+    """The ``after_import`` hook: what older dialects change in a package that loads on first use."""
+    importlib.import_module(f"kshim.legacy.{package}").attach()
 
 
 def _replace_elsewhere(module, name, old, new):
@@ -194,7 +200,8 @@ def attach():
     callbacks.TWINS.update(TWINS)
     old_callbacks.attach()
     old_progress.attach()
-    for place in {*ALIASES, *GONE, *BY_DIALECT, *(key.split(".")[0] for key in arguments.FUNCTIONS)} - {"utils"}:
+    configurable.after_import = loaded
+    for place in {*ALIASES, *GONE, *BY_DIALECT, *(key.rpartition(".")[0] for key in arguments.FUNCTIONS)} - {"utils"}:
         if f"kshim.{place}" in sys.modules:
             attach_to(place)
 

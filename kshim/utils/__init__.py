@@ -2,6 +2,7 @@
 
 from kshim.core import registry as _registry
 from kshim.core.arrays import normalize, pad_sequences, to_categorical
+from kshim.core.download import get_file
 from kshim.core.progress import (
     Progbar,
     disable_interactive_logging,
@@ -19,10 +20,25 @@ from kshim.training.data.batch import pack_x_y_sample_weight, unpack_x_y_sample_
 from kshim.training.data.sequence import PyDataset, Sequence
 
 __all__ = [
-    "CustomObjectScope", "Progbar", "PyDataset", "Sequence", "custom_object_scope", "disable_interactive_logging",
-    "enable_interactive_logging", "get_custom_objects", "get_registered_name", "get_registered_object",
-    "is_interactive_logging_enabled", "normalize", "pad_sequences", "pack_x_y_sample_weight", "register_keras_serializable",
-    "set_random_seed", "to_categorical", "unpack_x_y_sample_weight",
+    "CustomObjectScope",
+    "Progbar",
+    "PyDataset",
+    "Sequence",
+    "custom_object_scope",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
+    "get_custom_objects",
+    "get_file",
+    "get_registered_name",
+    "get_registered_object",
+    "is_interactive_logging_enabled",
+    "normalize",
+    "pack_x_y_sample_weight",
+    "pad_sequences",
+    "register_keras_serializable",
+    "set_random_seed",
+    "to_categorical",
+    "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
 
