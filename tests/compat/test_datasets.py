@@ -476,7 +476,8 @@ def test_pickles_run_nothing(tmp_path, capsys):
 
 @pytest.mark.parametrize("value", [
     {"a": np.arange(6.0).reshape(2, 3), "b": [1, 2]}, (np.array(["x", "yy"]), b"bytes"),
-    np.asfortranarray(np.ones((2, 3))), [np.arange(3, dtype=">i4")], {"n": {"deep": (np.float32(1).reshape(1), None, True)}},
+    np.asfortranarray(np.ones((2, 3))), [np.arange(3, dtype=">i4")],
+    {"n": {"deep": (np.float32(1).reshape(1), None, True)}},
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_plain_pickles_are_read(value, protocol):
