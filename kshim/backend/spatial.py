@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from kshim.backend.recording import op
 from kshim.core import checks, settings
 from kshim.core.arrays import to_tensor
-from kshim.layers.spatial import same_padding
+from kshim.core.shapes import same_padding
 
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}

@@ -15,3 +15,12 @@ def map_shapes(function, shapes):
     if isinstance(shapes, dict):
         return {key: map_shapes(function, shape) for key, shape in shapes.items()}
     return type(shapes)(map_shapes(function, shape) for shape in shapes)
+
+
+def same_padding(size, window, stride):
+    """How many zeros ``same`` puts before and after ``size`` numbers.
+
+    TensorFlow's rule: ``ceil(size / stride)`` windows, and the odd zero comes last.
+    """
+    total = max((-(-size // stride) - 1) * stride + window - size, 0)
+    return total // 2, total - total // 2

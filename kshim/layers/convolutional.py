@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from torch.nn import functional as F
 
 from kshim.core import checks
-from kshim.layers.spatial import AXES, SpatialLayer, same_padding
+from kshim.core.shapes import same_padding
+from kshim.layers.spatial import AXES, SpatialLayer
 
 CONV = (None, F.conv1d, F.conv2d, F.conv3d)
 CONV_TRANSPOSE = (None, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)

@@ -4,11 +4,12 @@ import torch
 import torch.nn.functional as F
 
 from kshim.core import checks, dtypes
+from kshim.core.shapes import same_padding
 from kshim.layers.convolutional import CONV, Convolution
 from kshim.layers.input_spec import InputSpec
 from kshim.layers.recurrent import WEIGHTS, OwnCell, of_cell
 from kshim.layers.recurrent_cells import LSTMCell, clamped, dropped, scan
-from kshim.layers.spatial import AXES, same_padding
+from kshim.layers.spatial import AXES
 
 
 class ConvLSTMCell(LSTMCell, Convolution):

@@ -4,7 +4,8 @@ import torch
 from torch.nn import functional as F
 
 from kshim.core import checks
-from kshim.layers.spatial import AXES, SpatialLayer, same_padding
+from kshim.core.shapes import same_padding
+from kshim.layers.spatial import AXES, SpatialLayer
 
 _LOCAL = """Convolution over {axes} with a kernel and a bias of its own at each place.
 

@@ -6,7 +6,8 @@ import torch
 from torch.nn import functional as F
 
 from kshim.core import checks
-from kshim.layers.spatial import AXES, SpatialLayer, same_padding
+from kshim.core.shapes import same_padding
+from kshim.layers.spatial import AXES, SpatialLayer
 
 MAX_POOL = (None, torch.max_pool1d, torch.max_pool2d, torch.max_pool3d)
 AVERAGE_POOL = (None, F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)

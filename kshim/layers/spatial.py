@@ -12,15 +12,6 @@ from kshim.layers.input_spec import InputSpec
 AXES = {1: "steps", 2: "rows, columns", 3: "d1, d2, d3"}  # for docstrings
 
 
-def same_padding(size, window, stride):
-    """How many zeros ``same`` puts before and after ``size`` numbers.
-
-    TensorFlow's rule: ``ceil(size / stride)`` windows, and the odd zero comes last.
-    """
-    total = max((-(-size // stride) - 1) * stride + window - size, 0)
-    return total // 2, total - total // 2
-
-
 class SpatialLayer(Layer):
     """Base of the layers with windows over ``rank`` axes.
 

@@ -66,6 +66,8 @@ MODULES = {
     "keras.objectives": ("kshim.losses",),
     "keras.ops": ("kshim.ops",),
     "keras.ops.image": ("kshim.ops.image",),
+    "keras.ops.linalg": ("kshim.ops.linalg",),
+    "keras.ops.nn": ("kshim.ops.nn",),
     "keras.ops.numpy": ("kshim.ops.numpy",),
     "keras.optimizers": ("kshim.optimizers",),
     "keras.optimizers.legacy": ("kshim.optimizers",),

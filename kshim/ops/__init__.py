@@ -1,22 +1,14 @@
 """Operations on tensors, arrays and symbolic tensors, under Keras 3's names.
 
+A file holds the ops of one idea; ``numpy``, ``nn``, ``linalg`` and ``image`` are Keras' own groups of them.
 Source: Keras 3 ``ops``.
 """
 
-from kshim.ops import (  # noqa: F401  (their names are taken below)
-    casting,
-    creation,
-    elementwise,
-    image,
-    indexing,
-    numpy,
-    products,
-    reduction,
-    shaping,
-)  # fmt: skip
-from kshim.ops.casting import cast, convert_to_tensor
+from kshim.ops import casting, control, einops, image, linalg, math, nn, numpy, signal, slicing  # noqa: F401  (used below)
 
-# The public names of the grouped namespaces are names here, too.
-globals().update({name: getattr(numpy, name) for name in numpy.__all__})
+_GROUPS = (casting, numpy, nn, linalg, math, signal, slicing, control, einops)
 
-__all__ = ["cast", "convert_to_tensor", "image", *numpy.__all__]
+# The public names of the groups are names here, too.
+globals().update({name: getattr(group, name) for group in _GROUPS for name in group.__all__})
+
+__all__ = sorted({"image", *(name for group in _GROUPS for name in group.__all__)})

@@ -1,11 +1,17 @@
 """Values to tensors, tensors to dtypes."""
 
+import functools
+
 import numpy as np
 import torch
 
-from kshim.core import dtypes, settings, tree
+from kshim.core import arrays, dtypes, settings, tree
 from kshim.graph import keras_tensor
 from kshim.graph.op import op
+
+__all__ = [
+    "cast", "convert_to_numpy", "convert_to_tensor", "dtype", "is_tensor", "saturate_cast", "shape", "stop_gradient",
+]  # fmt: skip
 
 Tensor = torch.Tensor
 
@@ -65,13 +71,20 @@ def floating(x):
     return x if x.is_floating_point() or x.is_complex() else x.to(dtypes.to_torch(settings.floatx()))
 
 
+def _target(name, dtype):
+    try:
+        return dtypes.to_torch(dtype)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
 @op
 def cast(x, dtype):
     """``x`` with ``dtype``; a tensor that has it is returned itself.
 
     Raises: ValueError for what is no dtype.
     """
-    dtype = dtypes.to_torch(dtype)
+    dtype = _target("cast", dtype)
     return x.to(dtype) if isinstance(x, Tensor) else tensor(x, dtype)
 
 
@@ -91,3 +104,69 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     if keras_tensor.is_symbolic(x):
         return x if dtype is None else cast(x, dtype)
     return tensor(x, None if dtype is None else dtypes.to_torch(dtype))
+
+
+@functools.cache
+def _range_in_common(dtype, target):
+    """The least and the greatest number of ``dtype`` that ``target`` has, too."""
+
+    def limits(one):
+        if one is torch.bool:
+            return 0, 1
+        about = torch.finfo(one) if one.is_floating_point else torch.iinfo(one)
+        return about.min, about.max
+
+    own, wanted = limits(dtype), limits(target)
+    lowest, highest = max(own[0], wanted[0]), min(own[1], wanted[1])
+    if not dtype.is_floating_point:
+        return int(lowest), int(highest)
+    rounded = torch.tensor([lowest, highest], dtype=torch.float64).to(dtype)  # the next float may lie outside
+    inward = torch.nextafter(rounded, torch.zeros_like(rounded)).tolist()
+    low, high = rounded.tolist()
+    return (inward[0] if low < lowest else low), (inward[1] if high > highest else high)
+
+
+@op
+def saturate_cast(x, dtype):
+    """``x`` with ``dtype``; what lies outside of its range becomes its least or greatest number.
+
+    Raises: ValueError for what is no dtype.
+    """
+    x, dtype = tensor(x), _target("saturate_cast", dtype)
+    if x.is_meta or x.dtype in (torch.bool, dtype):
+        return x.to(dtype)
+    return x.clamp(*_range_in_common(x.dtype, dtype)).to(dtype)
+
+
+def convert_to_numpy(x):
+    """``x`` as a numpy array, of a tensor without its gradient; bfloat16 becomes float32.
+
+    Raises: ValueError for a symbolic tensor, which has no values.
+    """
+    if keras_tensor.is_symbolic(x):
+        raise ValueError(
+            "convert_to_numpy: expected a tensor with values. Received: a KerasTensor, a symbolic tensor of "
+            f"shape {x.shape}. Values are there when the model is called."
+        )
+    return arrays.to_numpy(x)
+
+
+def is_tensor(x):
+    """Whether ``x`` is a tensor with values."""
+    return isinstance(x, Tensor)
+
+
+def dtype(x):
+    """The name of the dtype of a tensor, symbolic or not, or of an array: ``"float32"``."""
+    return dtypes.name_of(x.dtype)
+
+
+def shape(x):
+    """The shape of ``x`` as a tuple; None for an axis that a symbolic tensor does not know."""
+    return tuple(x.shape) if hasattr(x, "shape") else tuple(np.shape(x))
+
+
+@op
+def stop_gradient(variable):
+    """``variable`` as a constant: no gradient goes through it. It shares its memory."""
+    return tensor(variable).detach()

@@ -1,9 +1,11 @@
 """Each op against Keras 3 live: value, dtype, gradient, and the shape of a symbolic call with unknown axes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from cases.ops import REFUSED, ROWS
+from cases.ops import ON_TENSORFLOW, REFUSED, ROWS
 from cases.ops.numpy_rows import UNARY
 
 import kshim
@@ -15,6 +17,10 @@ keras = pytest.importorskip("keras")  # Python 3.10 has no Keras 3.15
 # Keras' own count_nonzero transposes with ``x.T``.
 pytestmark = pytest.mark.filterwarnings("ignore:Tensor.T is deprecated:UserWarning",
                                         "ignore:The use of .x.T. on tensors:UserWarning")  # fmt: skip
+
+GOLDENS = Path(__file__).parent / "oracle" / "ops-tensorflow.npz"
+ROWLESS = {"empty", "empty_like", "argpartition"}  # what is in them is open
+ROWLESS |= {"image", "jvp", "vectorize", "custom_gradient", "convert_to_numpy"}  # tests of their own
 
 
 def ids(rows):
@@ -52,12 +58,16 @@ def same(found, expected):
         b = torch.as_tensor(b) if isinstance(b, np.ndarray | np.generic) else b  # Keras indexes an array as it is
         if isinstance(b, torch.Tensor):
             assert a.shape == b.shape
-            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, equal_nan=True)
+            half = b.dtype in (torch.float16, torch.bfloat16)
+            torch.testing.assert_close(a, b, rtol=2e-3 if half else 1e-5, atol=1e-3 if half else 2e-6, equal_nan=True)
         else:
             assert a == b
 
 
-@pytest.mark.parametrize("row", ROWS, ids=ids(ROWS))
+OF_ARRAYS = [row for row in ROWS if row.arrays]
+
+
+@pytest.mark.parametrize("row", OF_ARRAYS, ids=ids(OF_ARRAYS))
 def test_value_and_dtype_of_arrays(row):
     same(call(kshim, row, row.args), call(keras, row, row.args))
 
@@ -77,7 +87,9 @@ def test_value_and_gradient_of_tensors(row):
         if isinstance(a, torch.Tensor) and a.requires_grad:
             assert (a.grad is None) == (b.grad is None)
             if a.grad is not None:
-                torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-5, equal_nan=True)
+                half = a.grad.dtype in (torch.float16, torch.bfloat16)
+                limits = {"rtol": 1e-2, "atol": 2e-3} if half else {"rtol": 1e-4, "atol": 1e-5}
+                torch.testing.assert_close(a.grad, b.grad, **limits, equal_nan=True)
 
 
 SYMBOLIC = [row for row in ROWS if row.symbolic]
@@ -122,8 +134,9 @@ def test_a_functional_model_of_ops_runs_and_is_compiled():
 @pytest.mark.parametrize("row", REFUSED, ids=ids(REFUSED))
 def test_bad_input_is_refused_as_keras_does(row):
     found, expected = call(kshim, row, row.args), call(keras, row, row.args)
-    assert type(found) is type(expected)
-    assert isinstance(found, Exception)
+    assert isinstance(expected, Exception)
+    of_torch = type(expected) in (RuntimeError, IndexError)  # torch's own, let through; kshim says what was expected
+    assert type(found) is (ValueError if of_torch else type(expected))
     assert row.name in str(found)
 
 
@@ -140,6 +153,39 @@ def test_views_share_memory():
         assert found.untyped_storage().data_ptr() == x.untyped_storage().data_ptr(), name
 
 
-def test_every_numpy_op_has_a_row():
-    without = set(kshim.ops.numpy.__all__) - {row.name for row in ROWS} - {"empty", "empty_like", "argpartition"}
-    assert sorted(without) == []
+@pytest.mark.parametrize(("index", "row"), list(enumerate(ON_TENSORFLOW)), ids=ids(ON_TENSORFLOW))
+def test_where_keras_is_wrong_on_torch(index, row):
+    with np.load(GOLDENS) as goldens:
+        expected = torch.tensor(goldens[f"{index}-{row.name}"])
+    torch.testing.assert_close(call(kshim, row, row.args), expected, rtol=1e-5, atol=2e-6)
+    symbolic = tree.map_structure(lambda leaf: KerasTensor((None, *leaf.shape[1:]), leaf.dtype), row.args[0])
+    assert call(kshim, row, (symbolic, *row.args[1:])).shape == (None, *expected.shape[1:])
+
+
+def test_sparsemax_lies_on_the_simplex_and_is_nearest():
+    x = torch.randn(50, 6, dtype=torch.float64)
+    found = kshim.ops.sparsemax(x)
+    torch.testing.assert_close(found.sum(-1), torch.ones(50, dtype=torch.float64))
+    assert (found >= 0).all()
+    others = torch.distributions.Dirichlet(torch.ones(6, dtype=torch.float64)).sample((400,))
+    nearest = (x - found).square().sum(-1)
+    assert (nearest[:, None] <= (x[:, None] - others).square().sum(-1) + 1e-12).all()
+
+
+def test_segments_without_a_number_have_an_unknown_axis():
+    found = kshim.ops.segment_sum(KerasTensor((5, 3), "float32"), KerasTensor((5,), "int32"))
+    assert found.shape == (None, 3)
+    inputs, ids = kshim.Input((3,)), kshim.Input((), dtype="int32")
+    model = kshim.Model([inputs, ids], kshim.ops.segment_max(inputs, ids))
+    found = model([torch.tensor([[1.0, 2, 3], [4, 0, 1]]), torch.tensor([0, 0])])
+    assert found.tolist() == [[4.0, 2.0, 3.0]]
+
+
+def test_a_convolution_has_two_paddings():
+    with pytest.raises(ValueError, match=r"conv: expected `padding` to be 'valid' or 'same'. Received: padding='full'"):
+        kshim.ops.conv(torch.ones(1, 4, 1), torch.ones(2, 1, 1), padding="full")
+
+
+def test_every_op_has_a_row():
+    without = set(kshim.ops.__all__) - {row.name for row in ROWS + ON_TENSORFLOW}
+    assert sorted(without - ROWLESS) == []

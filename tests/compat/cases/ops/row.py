@@ -10,6 +10,7 @@ class Row(NamedTuple):
         name: the public name in ``keras.ops``.
         symbolic: whether the shape can be found without values.
         gradient: whether the gradient is compared.
+        arrays: whether Keras takes arrays, not tensors alone.
     """
 
     name: str
@@ -17,6 +18,7 @@ class Row(NamedTuple):
     kwargs: dict[str, Any] = {}  # noqa: RUF012  (never written to)
     symbolic: bool = True
     gradient: bool = True
+    arrays: bool = True
 
     def __str__(self):
         return f"{self.name}-{_short(self.args)}{_short(self.kwargs) if self.kwargs else ''}"
@@ -32,6 +34,6 @@ def _short(value):
     return repr(value)
 
 
-def row(name, *args, symbolic=True, gradient=True, **kwargs):
+def row(name, *args, symbolic=True, gradient=True, arrays=True, **kwargs):
     """A ``Row`` as the call is written."""
-    return Row(name, args, kwargs, symbolic, gradient)
+    return Row(name, args, kwargs, symbolic, gradient, arrays)
