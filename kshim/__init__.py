@@ -6,6 +6,7 @@ from kshim import (
     activations,
     backend,
     callbacks,
+    config,
     constraints,
     dtype_policies,
     initializers,
@@ -17,9 +18,11 @@ from kshim import (
     optimizers,
     random,
     regularizers,
+    tree,
     utils,
 )
 from kshim.core.checks import nearest as _nearest
+from kshim.core.devices import device
 from kshim.core.settings import dialect, set_dialect
 from kshim.core.variable import Variable
 from kshim.dtype_policies import DTypePolicy
@@ -29,6 +32,7 @@ from kshim.layers import Input, InputSpec, Layer
 from kshim.losses import Loss
 from kshim.metrics import Metric
 from kshim.models import Functional, Model, Sequential
+from kshim.ops.control import remat
 from kshim.optimizers import Optimizer
 from kshim.regularizers import Regularizer
 
@@ -45,10 +49,10 @@ _LAZY = ("datasets", "preprocessing")  # loaded on first use
 
 __all__ = [
     "DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric", "Model",
-    "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks", "constraints",
-    "datasets", "dialect", "dtype_policies", "initializers", "install", "layers", "losses", "metrics",
+    "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks", "config",
+    "constraints", "datasets", "device", "dialect", "dtype_policies", "initializers", "install", "layers", "losses", "metrics",
     "mixed_precision", "models",
-    "optimizers", "preprocessing", "random", "regularizers", "set_dialect", "uninstall", "utils",
+    "optimizers", "preprocessing", "random", "regularizers", "remat", "set_dialect", "tree", "uninstall", "utils",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import urllib.parse
 import urllib.request
 import warnings
 
-from kshim.core import archives, untrusted
+from kshim.core import archives, settings, untrusted
 from kshim.core.files import replacing
 from kshim.core.progress import Progbar, print_msg
 
@@ -27,7 +27,7 @@ def cache_folder(cache_dir=None, cache_subdir="datasets"):
             ``.keras`` in the system's folder for temporary files.
         cache_subdir: the folder in it; an absolute path stands for itself.
     """
-    base = os.path.expanduser(cache_dir or os.environ.get("KERAS_HOME") or os.path.join("~", ".keras"))
+    base = os.path.expanduser(cache_dir or settings.keras_home())
     try:
         os.makedirs(base, exist_ok=True)
     except OSError:

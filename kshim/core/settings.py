@@ -13,6 +13,8 @@ VERSIONS = ("0.3.3", "1.2.2", "2.0.8", "2.2.4", "2.3.1", "tf.keras", "3")
 SHORT_NAMES = {"keras0": "0.3.3", "keras1": "1.2.2", "keras2": "2.2.4", "tfkeras": "tf.keras", "keras3": "3"}
 
 _values = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+_flags = {"flash_attention": None, "traceback_filtering": True, "unsafe_deserialization": False}
+_limits: dict[str, int | None] = {"epochs": None, "steps_per_epoch": None}
 _dialect = "3"
 
 
@@ -46,6 +48,80 @@ def set_image_data_format(data_format):
     _values["image_data_format"] = _one_of("image_data_format", data_format, DATA_FORMATS)
 
 
+def enable_flash_attention():
+    """Let attention demand torch's flash kernel, which raises where it cannot run."""
+    _flags["flash_attention"] = True
+
+
+def disable_flash_attention():
+    """Let attention do without torch's flash kernel."""
+    _flags["flash_attention"] = False
+
+
+def is_flash_attention_enabled():
+    """True or False as chosen; None, unless chosen, leaves each call to torch."""
+    return _flags["flash_attention"]
+
+
+def enable_traceback_filtering():
+    """Show no frames of kshim's own in the tracebacks of scripts that ``kshim run`` runs (the default)."""
+    _flags["traceback_filtering"] = True
+
+
+def disable_traceback_filtering():
+    """Show all frames in tracebacks."""
+    _flags["traceback_filtering"] = False
+
+
+def is_traceback_filtering_enabled():
+    """Whether tracebacks leave kshim's own frames out."""
+    return _flags["traceback_filtering"]
+
+
+def enable_unsafe_deserialization():
+    """Let every file and config bring code that runs: ``safe_mode`` is False where a call leaves it open.
+
+    Only for files from a source you trust.
+    """
+    _flags["unsafe_deserialization"] = True
+
+
+def is_unsafe_deserialization_enabled():
+    """Whether ``safe_mode`` is False where a call leaves it open."""
+    return _flags["unsafe_deserialization"]
+
+
+def max_epochs():
+    """How many epochs any ``fit`` runs at most; None for no limit."""
+    return _limits["epochs"]
+
+
+def set_max_epochs(max_epochs):
+    """Let no ``fit`` run more epochs than this, an int; None takes the limit off. For trying a script out."""
+    _limits["epochs"] = _limit("max_epochs", max_epochs)
+
+
+def max_steps_per_epoch():
+    """How many batches any epoch, ``evaluate`` or ``predict`` takes at most; None for no limit."""
+    return _limits["steps_per_epoch"]
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch):
+    """Let no epoch, ``evaluate`` or ``predict`` take more batches than this, an int; None takes the limit off."""
+    _limits["steps_per_epoch"] = _limit("max_steps_per_epoch", max_steps_per_epoch)
+
+
+def _limit(name, value):
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise ValueError(f"Expected `{name}` to be None or an int of at least 0. Received: {name}={value!r}")
+    return value
+
+
+def keras_home():
+    """Keras' folder for settings and downloads: the environment's ``KERAS_HOME``, or else ``~/.keras``."""
+    return os.path.expanduser(os.environ.get("KERAS_HOME") or os.path.join("~", ".keras"))
+
+
 def dialect():
     """The Keras version whose meaning ambiguous calls have: one of ``VERSIONS``."""
     return _dialect
@@ -74,3 +150,7 @@ def _one_of(name, value, allowed):
 
 if os.environ.get("KSHIM_DIALECT"):
     set_dialect(os.environ["KSHIM_DIALECT"])
+
+for _name, _variable in (("epochs", "KERAS_MAX_EPOCHS"), ("steps_per_epoch", "KERAS_MAX_STEPS_PER_EPOCH")):
+    if os.environ.get(_variable):
+        _limits[_name] = _limit(_variable, int(os.environ[_variable]))

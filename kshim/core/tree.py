@@ -1,8 +1,10 @@
 """Nested structures of lists, tuples, named tuples and dicts; everything else, None too, is a leaf.
 
 Dict keys are visited in sorted order, as Keras does, so the order of ``model.inputs`` does not
-depend on how a dict was written. (torch's pytree keeps insertion order.)
+depend on how a dict was written; an ``OrderedDict`` has its own. (torch's pytree keeps insertion order.)
 """
+
+import collections
 
 
 def _is_namedtuple(value):
@@ -10,6 +12,8 @@ def _is_namedtuple(value):
 
 
 def _keys(structure):
+    if isinstance(structure, collections.OrderedDict):
+        return list(structure)
     try:
         return sorted(structure)
     except TypeError:  # keys of several types
@@ -34,11 +38,18 @@ def map_structure(function, structure, *others):
     """``function`` applied to the leaves; the result has the containers of ``structure``."""
     if isinstance(structure, dict):
         mapped = {k: map_structure(function, structure[k], *(o[k] for o in others)) for k in structure}
-        return mapped if type(structure) is dict else type(structure)(mapped)
+        return mapped if type(structure) is dict else _same_dict(structure, mapped)
     if isinstance(structure, (list, tuple)):
         items = [map_structure(function, *parts) for parts in zip(structure, *others, strict=True)]
         return type(structure)(*items) if _is_namedtuple(structure) else _plain(structure)(items)
     return function(structure, *others)
+
+
+def _same_dict(structure, items):
+    """``items`` in a dict of the class of ``structure``."""
+    if isinstance(structure, collections.defaultdict):
+        return type(structure)(structure.default_factory, items)
+    return type(structure)(items)
 
 
 def _plain(structure):
@@ -54,7 +65,8 @@ def pack_like(structure, leaves):
     def pack(part):
         if isinstance(part, dict):
             packed = {key: pack(part[key]) for key in _keys(part)}
-            return {key: packed[key] for key in part}
+            items = {key: packed[key] for key in part}
+            return items if type(part) is dict else _same_dict(part, items)
         if isinstance(part, (list, tuple)):
             items = [pack(item) for item in part]
             return type(part)(*items) if _is_namedtuple(part) else _plain(part)(items)

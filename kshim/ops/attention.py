@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from kshim.core import dtypes
+from kshim.core import dtypes, settings
 from kshim.graph.op import op
 from kshim.ops.casting import tensor
 
@@ -26,7 +26,8 @@ def dot_product_attention(query, key, value, bias=None, mask=None, scale=None, i
         mask: bools that broadcast to the same, False where nothing is looked at.
         scale: None means ``1 / sqrt(size)``.
         is_causal: whether each step looks at itself and earlier ones only.
-        flash_attention: True demands torch's flash kernel, False forbids it; None leaves the choice to torch.
+        flash_attention: True demands torch's flash kernel, False forbids it; None goes by ``keras.config``, which leaves
+            the choice to torch unless told.
         attn_logits_soft_cap: None; only JAX on TPUs has it.
 
     Shapes: the result is shaped like ``query``, with the last axis of ``value``.
@@ -73,6 +74,7 @@ def dot_product_attention(query, key, value, bias=None, mask=None, scale=None, i
 
 
 def _kernel(flash):
+    flash = settings.is_flash_attention_enabled() if flash is None else flash
     if flash is None:
         return contextlib.nullcontext()
     if flash:

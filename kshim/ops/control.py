@@ -9,6 +9,7 @@ import functools
 import re
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from kshim.core import checks, dtypes, tree
 from kshim.graph import infer, node
@@ -443,3 +444,23 @@ def vectorize(pyfunc, *, excluded=None, signature=None):
         return tree.map_structure(lambda leaf: leaf.reshape(*lead, *leaf.shape[1:]), results)
 
     return call
+
+
+def remat(f):
+    """``f``, whose inner results are not kept for the backward pass but computed once more there.
+
+    Args:
+        f: function of tensors, a layer or a model. Dropout draws the same numbers both times.
+
+    Raises: TypeError if ``f`` is no callable.
+
+    Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"; Keras 3 ``backend/common/remat.py``.
+    """
+    _callable("remat", "f", f)
+
+    def call(*args, **kwargs):
+        if _symbolic([args, kwargs]):
+            return node.record(call, args, kwargs)
+        return checkpoint(f, *args, use_reentrant=False, **kwargs)
+
+    return functools.update_wrapper(call, f) if hasattr(f, "__name__") else call
