@@ -26,8 +26,8 @@ def dot_product_attention(query, key, value, bias=None, mask=None, scale=None, i
         mask: bools that broadcast to the same, False where nothing is looked at.
         scale: None means ``1 / sqrt(size)``.
         is_causal: whether each step looks at itself and earlier ones only.
-        flash_attention: True demands torch's flash kernel, False forbids it; None goes by ``keras.config``, which leaves
-            the choice to torch unless told.
+        flash_attention: True demands torch's flash kernel, False forbids it; None goes by ``keras.config``, which
+            leaves the choice to torch unless told.
         attn_logits_soft_cap: None; only JAX on TPUs has it.
 
     Shapes: the result is shaped like ``query``, with the last axis of ``value``.

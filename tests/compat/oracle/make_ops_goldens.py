@@ -14,9 +14,9 @@ CASES = types.ModuleType("cases")  # the folder without its __init__, which impo
 CASES.__path__ = [str(Path(__file__).parent.parent / "cases")]
 sys.modules["cases"] = CASES
 
-import keras
-import numpy as np
-from cases.ops import ON_TENSORFLOW
+import keras  # noqa: E402  (after the two lines above)
+import numpy as np  # noqa: E402
+from cases.ops import ON_TENSORFLOW  # noqa: E402
 
 results = {
     f"{i}-{row.name}": np.asarray(getattr(keras.ops, row.name)(*row.args, **row.kwargs))
