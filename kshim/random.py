@@ -16,6 +16,7 @@ from kshim.core import configurable, dtypes, names
 from kshim.core.arrays import to_tensor
 from kshim.core.configurable import Configurable
 from kshim.core.registry import Registry
+from kshim.core.state import packed, unpacked
 from kshim.core.variable import Variable
 from kshim.graph.op import op
 
@@ -59,6 +60,31 @@ def torch_follows_numpy():
         _numpy_followed = seed
         torch.manual_seed(seed)
         _torch_seeds.add(torch.initial_seed())
+
+
+def global_state():
+    """The states of Python's, numpy's, torch's and the GPUs' global generators, for ``set_global_state``."""
+    return {
+        "python": packed(random.getstate()),
+        "numpy": np.random.get_state(legacy=False),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "chosen": torch.initial_seed() not in _torch_seeds,
+        "followed": _numpy_followed,
+    }
+
+
+def set_global_state(state):
+    """Put the generators where ``global_state`` found them; a GPU that is not there now is left out."""
+    global _numpy_followed
+    random.setstate(unpacked(state["python"]))
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    for device, own in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(own, device)
+    if not state["chosen"]:
+        _torch_seeds.add(torch.initial_seed())
+    _numpy_followed = state["followed"]
 
 
 def draw_seed(seed=None):

@@ -4,6 +4,7 @@
 """
 
 from kshim.callbacks.averages import SwapEMAWeights
+from kshim.callbacks.backup import BackupAndRestore
 from kshim.callbacks.base import Callback
 from kshim.callbacks.callback_list import CallbackList
 from kshim.callbacks.checkpoint import ModelCheckpoint
@@ -15,6 +16,7 @@ from kshim.callbacks.schedule import EarlyStopping, LearningRateScheduler, Reduc
 from kshim.callbacks.tensorboard import TensorBoard
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",

@@ -53,6 +53,16 @@ class SwapEMAWeights(Callback):
     def on_train_end(self, logs=None):
         self._trained = None  # the optimizer has put the average into the model by now
 
+    def state_dict(self):
+        """What ``BackupAndRestore`` keeps: the trained weights while the average is in the model."""
+        return {"trained": None if self._trained is None else [values for _, values in self._trained]}
+
+    def load_state_dict(self, state):
+        """Take up what ``state_dict`` gave; the optimizer has its own state by then."""
+        weights = [weight for weight, _ in _averages(self.model.optimizer)]
+        trained = state["trained"]
+        self._trained = None if trained is None else list(zip(weights, trained, strict=True))
+
     def _put_average(self):
         pairs = _averages(self.model.optimizer)
         if self._trained is None and pairs:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from kshim.callbacks.base import EMPTY, Params, overrides, plain_logs
 from kshim.callbacks.progress import History, ProgbarLogger
+from kshim.callbacks.run import Run
 from kshim.core import tree
 
 describe_run: Callable | None = None  # hook: (callback list, facts) -> Params that callbacks get
@@ -23,6 +24,9 @@ class CallbackList:
     A hook that no callback overrides costs a look into a dict. ``logs`` may be a callable that returns the dict: it is
     called only if a callback wants the values, so a loop that passes one never reads metrics for nothing.
 
+    A callback with a method ``settle(hook, run, whole)`` is told once more when all others have heard a hook: the time
+    to keep or take up the state of all of them. ``run`` is the list's ``Run``; ``whole`` is False if a callback raised.
+
     Args:
         callbacks: a callback, or a (nested) list of them.
         add_history: whether to add a ``History`` if there is none.
@@ -36,6 +40,7 @@ class CallbackList:
         self._history = self._find(History, add_history)
         self._find(ProgbarLogger, add_progbar)
         self.model, self.facts = None, {}
+        self.run = Run(self)
         self.set_model(model)
         self.set_params(params)
         self.refresh()
@@ -90,6 +95,7 @@ class CallbackList:
     def refresh(self):
         """Look again which callback hears which hook; done at the start of each run and epoch."""
         self._heard_by, self._reads_logs = {}, {}
+        self._settlers = [callback.settle for callback in self.callbacks if hasattr(callback, "settle")]
         self._amend = amend_logs(self) if amend_logs is not None else None
         for hook in EMPTY:
             hearers = [callback for callback in self.callbacks if overrides(callback, hook)]
@@ -124,8 +130,14 @@ class CallbackList:
             logs = plain_logs(logs)
             if self._amend is not None and "batch" in hook:
                 logs = self._amend(hook, args[0], logs)
-        for hear in hearers:
-            hear(*args[:position], logs)
+        whole = False
+        try:
+            for hear in hearers:
+                hear(*args[:position], logs)
+            whole = True
+        finally:  # even if a callback raises: what one before it has decided is done, as it would be in Keras
+            for settle in self._settlers:
+                settle(hook, self.run, whole)
 
 
 def _teller(name):

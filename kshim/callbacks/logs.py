@@ -33,6 +33,20 @@ class CSVLogger(Callback):
         self.keys = None
         self._is_new = not (self.append and os.path.exists(self.filename) and os.path.getsize(self.filename))
         self._open("a" if self.append else "w").close()
+        self._start = os.path.getsize(self.filename)
+
+    def state_dict(self):
+        """What ``BackupAndRestore`` keeps: the columns, and what this run has written."""
+        with self._open("a+") as file:
+            file.seek(self._start)
+            return {"keys": self.keys, "is_new": self._is_new, "start": self._start, "written": file.read()}
+
+    def load_state_dict(self, state):
+        """Take up what ``state_dict`` gave: later rows of the run that was interrupted are dropped."""
+        self.keys, self._is_new, self._start = state["keys"], state["is_new"], state["start"]
+        with self._open("a") as file:
+            file.truncate(min(self._start, os.path.getsize(self.filename)))
+            file.write(state["written"])
 
     def _open(self, mode):
         # Open only while a row is written: a run that fails leaves no open file, and a copy of this object works.

@@ -65,8 +65,8 @@ def pack_like(structure, leaves):
     def pack(part):
         if isinstance(part, dict):
             packed = {key: pack(part[key]) for key in _keys(part)}
-            items = {key: packed[key] for key in part}
-            return items if type(part) is dict else _same_dict(part, items)
+            packed = {key: packed[key] for key in part}
+            return packed if type(part) is dict else _same_dict(part, packed)
         if isinstance(part, (list, tuple)):
             items = [pack(item) for item in part]
             return type(part)(*items) if _is_namedtuple(part) else _plain(part)(items)

@@ -196,6 +196,18 @@ PREPROCESSING = {
 # -- callbacks ---------------------------------------------------------------------------------------------------
 
 CALLBACKS = {
+    "callbacks.BackupAndRestore": (
+        Row(
+            since="tf.keras", until="tf.keras",
+            positions=("backup_dir", "save_freq", "delete_checkpoint", "save_before_preemption"),
+        ),
+        Row(gone={
+            "save_before_preemption": Gone(
+                (None, False), "It was for TensorFlow's clusters. Give save_freq a number of batches: a run may be "
+                "killed at any moment.",
+            ),
+        }),
+    ),
     "callbacks.EarlyStopping": (Row(until="0.3.3", positions=("monitor", "patience", "verbose", "mode")),),
     "callbacks.ModelCheckpoint": (
         Row(

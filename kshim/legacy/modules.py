@@ -31,6 +31,8 @@ MODULES = {
     "keras.backend.tensorflow_backend": ("kshim.backend",),
     "keras.backend.theano_backend": ("kshim.backend",),
     "keras.callbacks": ("kshim.callbacks",),
+    "keras.callbacks.experimental": ("kshim.callbacks",),
+    "keras.config": ("kshim.config",),
     "keras.constraints": ("kshim.constraints",),
     "keras.datasets": ("kshim.datasets",),
     **{f"keras.datasets.{name}": (f"kshim.datasets.{name}",) for name in (
@@ -77,6 +79,7 @@ MODULES = {
     "keras.preprocessing.text": ("kshim.preprocessing.text",),
     "keras.random": ("kshim.random",),
     "keras.regularizers": ("kshim.regularizers",),
+    "keras.tree": ("kshim.tree",),
     "keras.utils": _UTILS,
     "keras.utils.generic_utils": _UTILS,
     "keras.utils.np_utils": _UTILS,

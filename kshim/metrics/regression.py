@@ -1,6 +1,7 @@
 """R2 and F scores: sums for each column, and a quotient of them."""
 
 import warnings
+from typing import ClassVar
 
 import torch
 
@@ -11,6 +12,14 @@ from kshim.metrics.base import Metric
 
 class _Columns(Metric):
     """Base: state of one number for each column, made from the first batch."""
+
+    STATE: ClassVar = {}  # attribute -> name of its variable
+
+    def make_state(self, shape):
+        """Make the variables, which the first batch tells the shape of."""
+        for attribute, name in self.STATE.items():
+            setattr(self, attribute, self.add_variable(tuple(shape), name=name))
+        self._built = True
 
     def _check(self, y_true, y_pred):
         if y_true.dim() != 2 or y_pred.dim() != 2:
@@ -35,6 +44,7 @@ class R2Score(_Columns):
 
     _direction = "up"
     AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
+    STATE: ClassVar = {"squared_sum": "squared_sum", "sum": "sum", "total_mse": "residual", "count": "count"}
 
     def __init__(self, class_aggregation="uniform_average", num_regressors=0, name="r2_score", dtype=None):
         super().__init__(name=name, dtype=dtype)
@@ -55,12 +65,7 @@ class R2Score(_Columns):
             y_true = same_rank(y_true, y_pred)
             if not self._built:
                 self._check(y_true, y_pred)
-                shape = y_pred.shape[1:]
-                self.squared_sum = self.add_variable(shape, name="squared_sum")
-                self.sum = self.add_variable(shape, name="sum")
-                self.total_mse = self.add_variable(shape, name="residual")
-                self.count = self.add_variable(shape, name="count")
-                self._built = True
+                self.make_state(y_pred.shape[1:])
             self.to(y_pred.device)
             weight = as_tensor(1 if sample_weight is None else sample_weight).to(y_true)
             weight = (weight.unsqueeze(1) if weight.dim() == 1 else weight).expand_as(y_true)
@@ -112,7 +117,9 @@ class FBetaScore(_Columns):
 
     _direction = "up"
     AVERAGES = (None, "micro", "macro", "weighted")
-    STATE = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
+    STATE: ClassVar = {
+        name: name for name in ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
+    }
 
     def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
         super().__init__(name=name, dtype=dtype)
@@ -134,10 +141,7 @@ class FBetaScore(_Columns):
             y_true, y_pred = (as_tensor(x).to(dtype=getattr(torch, self.dtype)) for x in (y_true, y_pred))
             if not self._built:
                 self._check(y_true, y_pred)
-                shape = () if self.average == "micro" else y_pred.shape[1:]
-                for name in self.STATE:
-                    setattr(self, name, self.add_variable(shape, name=name))
-                self._built = True
+                self.make_state(() if self.average == "micro" else y_pred.shape[1:])
             self.to(y_pred.device)
             if self.threshold is None:
                 chosen = (y_pred >= y_pred.amax(-1, keepdim=True)) & (y_pred.abs() > 1e-9)

@@ -8,6 +8,7 @@ import torch
 
 from kshim import optimizers
 from kshim.callbacks import CallbackList
+from kshim.callbacks.run import Run
 from kshim.core import checks, settings, tree
 from kshim.core.arrays import to_numpy
 from kshim.core.configurable import translated
@@ -150,6 +151,9 @@ class Trainer(Steps):
         for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
             if checks.as_int(value) is None:
                 raise TypeError(f"{checks.describe(self)}: expected `{name}` to be an int. Received: {name}={value!r}.")
+        if settings.max_epochs() and settings.max_epochs() < epochs:
+            epochs = settings.max_epochs()
+            warnings.warn(f"Limiting epochs to {epochs}", stacklevel=3)
         _check_frequency(validation_freq)
         split = validation_split if validation_data is None else 0.0
         source = streams.checked_source(x, y, sample_weight, batch_size, shuffle, class_weight, split)
@@ -172,19 +176,23 @@ class Trainer(Steps):
         callbacks = _callback_list(
             callbacks, self, verbose, data, validation_data, add_history=True, epochs=epochs, steps=data.steps
         )
+        run = callbacks.run = Run(callbacks, data, validation_data, initial_epoch)
         self.stop_training = False
         torch_follows_numpy()
         self._drop_gradients()
         step = self._step_function("train")
-        callbacks.notify("train_begin")
-        logs = {}
         try:
-            for epoch in range(initial_epoch, epochs):
+            callbacks.notify("train_begin")  # a backup that is taken up sets where `run` begins
+            logs = run.logs
+            for epoch in () if run.over else range(run.epoch, epochs):
                 self.reset_metrics()
                 callbacks.notify("epoch_begin", epoch)
+                start, run.step = run.step, 0
                 self.train()
                 with collect_losses() as self.__dict__["_collected"]:
-                    count = run_epoch(data.epoch(), step, callbacks, "train", self._logs, self.steps_per_execution)
+                    count = run_epoch(
+                        data.epoch(start), step, callbacks, "train", self._logs, self.steps_per_execution, start
+                    )
                 self.eval()
                 logs = self._numbers() if count else {}  # data that have come to their end give no numbers
                 if validation_data is not None and _validates(epoch, validation_freq):
@@ -196,6 +204,7 @@ class Trainer(Steps):
         finally:  # after an interrupt, too, the model is whole: its weights, no stale gradients, inference mode
             self._drop_gradients()
             self.eval()
+            data.close()
         if isinstance(self.optimizer, optimizers.Optimizer) and epochs > initial_epoch:
             self.optimizer.finalize_variable_values(self.trainable_variables)
         callbacks.notify("train_end", logs)
@@ -251,6 +260,7 @@ class Trainer(Steps):
                     lambda: {"outputs": tree.map_structure(to_numpy, outputs[-1])}, self.steps_per_execution,
                 )  # fmt: skip
         finally:
+            data.close()
             if was_training:
                 self.train()
         callbacks.notify("predict_end")
@@ -310,6 +320,7 @@ class Trainer(Steps):
                 run_epoch(data.epoch(), step, callbacks, "test", self._logs, self.steps_per_execution)
             logs = self._numbers()
         finally:
+            data.close()
             self.train(training)
             self.__dict__["_collected"] = collected  # a callback may evaluate in the middle of an epoch
         callbacks.notify("test_end", logs)

@@ -567,17 +567,18 @@ def test_an_epoch_goes_on_where_it_was_left(name, cut, at):
     np.random.seed(2)
     random.seed(2)
     data = made()
+    data.watch()
     for _ in range(1 if cut is None else 0):
         list(data.epoch())
     running = data.epoch()
     seen = first_columns(itertools.islice(running, at))
-    state = data.state()
+    state = data.state(at)
     rest = first_columns(running)
     assert len(seen) == at
     again = made()
     np.random.seed(99)
     random.seed(99)
-    again.load_state(state)
+    again.load_state(state, at)
     assert first_columns(again.epoch(start=at)) == rest
 
 

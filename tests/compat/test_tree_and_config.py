@@ -118,7 +118,7 @@ def settings():
 def test_settings_are_set(settings):
     assert (config.backend(), config.is_nnx_enabled()) == ("torch", False)
     config.set_backend("torch")
-    with pytest.raises(ValueError, match="Expected the back end 'torch'. Received: backend='jax'"):
+    with pytest.raises(ValueError, match=r"Expected the back end 'torch'. Received: backend='jax'"):
         config.set_backend("jax")
     config.set_floatx("float64")
     config.set_epsilon(1e-3)
@@ -172,7 +172,7 @@ def test_tensors_of_a_block_lie_on_its_device():
         assert torch.ones(1).device.type == "cpu"
     with kshim.device("meta"):
         assert kshim.ops.ones((2,)).is_meta
-    with pytest.raises(ValueError, match="Expected the name of a device, as 'gpu:0'. Received: device_name='tpu0x'"):
+    with pytest.raises(ValueError, match=r"Expected the name of a device, as 'gpu:0'. Received: device_name='tpu0x'"):
         kshim.device("tpu0x")
 
 

@@ -281,19 +281,30 @@ class ArrayData:
         return self.size
 
     def begin(self):
-        """Called before each epoch."""
+        """Called before each epoch, after it, and at the end."""
 
-    end = begin
+    end = close = watch = begin
 
-    def state(self):
+    @property
+    def form(self):
+        """What must be the same where a state is taken up; the rest only in the middle of a pass."""
+        return {"kind": "arrays", "rows": self.size}, {"batch_size": self.batch_size, "shuffle": str(self.shuffle)}
+
+    def state(self, taken=None):
         """The order of this epoch's rows (8 bytes a row), for ``load_state``; None where it is that of the data."""
-        return {"order": self.order.copy() if self.shuffle else None}
+        return {"order": torch.from_numpy(self.order.copy()) if self.shuffle else None}
 
-    def load_state(self, state):
-        """Take the order of an epoch; the next one has it and draws no new one."""
-        if state["order"] is not None:
-            self.order = np.array(state["order"])
-        self._resumes = True
+    def load_state(self, state, taken=None):
+        """Take the order of an epoch; with ``taken``, the next one has it and draws no new one.
+
+        Raises: ValueError if it is not an order of these rows.
+        """
+        if state["order"] is not None and self.shuffle:
+            order = state["order"].numpy().copy()
+            if order.shape != (self.size,) or not np.array_equal(np.sort(order), np.arange(self.size)):
+                raise ValueError(f"Expected an order of {self.size} rows. Received: one of shape {order.shape}.")
+            self.order = order
+        self._resumes = taken is not None
 
     def epoch(self, start=0):
         """The batches of one epoch, tuples ``(x, y, sample_weight)``, from batch ``start`` on."""

@@ -2,7 +2,7 @@
 
 import warnings
 
-from kshim.core import checks
+from kshim.core import checks, settings
 
 
 def in_steps(data, count, name, goes_on=False):
@@ -17,6 +17,11 @@ def in_steps(data, count, name, goes_on=False):
     if count is not None and (checks.as_int(count) is None or count < 0):
         error = TypeError if checks.as_int(count) is None else ValueError
         raise error(f"Expected `{name}` to be an int above 0, or None. Received: {name}={count!r}.")
+    most = settings.max_steps_per_epoch()
+    there = count or data.steps
+    if most and (there is None or most < there):
+        warnings.warn(f"Limiting {name} to {most}", stacklevel=4)
+        count = most
     return Steps(data, int(count), name, goes_on) if count else data
 
 
@@ -38,8 +43,9 @@ class Steps:
         return self.data.rows
 
     def epoch(self, start=0):
-        """The batches of one epoch, as those of ``data``, from batch ``start`` on."""
-        self.data.begin()
+        """The batches of one epoch, as those of ``data``, from batch ``start`` on; with one, it is not begun anew."""
+        if not start:
+            self.data.begin()
         try:
             if self._rest is None or not self.goes_on:
                 self.close()
@@ -63,15 +69,30 @@ class Steps:
             self._rest.close()
         self._rest = None
 
-    def state(self):
-        """Where the pass stands: what ``load_state`` takes, to go on after the last batch that was given."""
-        return {"taken": self._taken if self._rest is not None else None, "data": self.data.state()}
+    def begin(self):
+        """Called before each epoch."""
+        self.data.begin()
 
-    def load_state(self, state):
-        """Take up ``state``; ``epoch(start)`` then goes on in its pass."""
+    def watch(self):
+        """From here on, remember what ``state`` tells."""
+        self.data.watch()
+
+    @property
+    def form(self):
+        """What must be the same where a state is taken up; the rest only in the middle of a pass."""
+        always, within = self.data.form
+        return always, within | {self.name: self.steps}
+
+    def state(self, taken=None):
+        """Where the pass stands: what ``load_state`` takes. How many batches were ``taken`` is known here."""
+        taken = self._taken if self._rest is not None and self.goes_on else None
+        return {"taken": taken, "data": self.data.state(taken)}
+
+    def load_state(self, state, taken=None):
+        """Take up a state; the next epoch then goes on in its pass."""
         self.close()
+        self.data.load_state(state["data"], state["taken"])
         if state["taken"] is not None:
-            self.data.load_state(state["data"])
             self._rest, self._taken = self.data.batches(state["taken"]), state["taken"]
 
 

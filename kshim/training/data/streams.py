@@ -1,18 +1,22 @@
 """Data that come batch by batch: generators, loaders, ``PyDataset``s. Each kind is a source; ``Stream`` makes tensors.
 
 A source has ``steps`` (batches in a pass, or None), ``batches(start)`` (an iterator over one pass from batch
-``start`` on), ``first()``, ``begin()`` and ``end()`` around each epoch, ``state()`` and ``load_state(state)``.
+``start`` on), ``first()``, ``begin()`` and ``end()`` around each epoch, ``watch()``, ``state(taken)`` and
+``load_state(state, taken)``.
 """
 
 import collections.abc
 import itertools
 import random
 import warnings
+import weakref
 
 import torch
 from torch.utils.data import DataLoader
 
 from kshim.core import checks, settings, tree
+from kshim.core.state import Tracker, decoded, encoded
+from kshim.random import global_state, set_global_state
 from kshim.training.data import arrays, rows, sequence
 from kshim.training.data.steps import warn_of_end
 
@@ -23,6 +27,7 @@ class Source:
     """What the kinds share; ``kind`` is how messages call it."""
 
     kind, steps, asks_to_shuffle, weighs_classes = "data set", None, False, True
+    watched: list | None = None  # a ``Tracker`` for each of ``_owners()``, once ``watch`` was called
 
     def begin(self):
         """Called before each epoch."""
@@ -38,12 +43,74 @@ class Source:
         finally:
             close(passing)
 
-    def state(self):
-        """What ``load_state`` needs to go on in the middle of a pass, beside the generators' states."""
-        return {}
+    def watch(self):
+        """From here on, remember what ``state`` tells."""
+        self.watched = [
+            Tracker(owner, hidden=not type(owner).__module__.startswith("torch."))
+            for owner in self._owners()
+            if hasattr(owner, "__dict__")
+        ]
 
-    def load_state(self, state):
-        """Take up ``state``; the next pass is the one it was taken in."""
+    def _owners(self):
+        """The user's objects that the batches come from."""
+        return []
+
+    def state(self, taken=None):
+        """What ``load_state`` needs: data, as ``core.state`` says.
+
+        Args:
+            taken: batches taken from the pass that is under way; None between two passes.
+        """
+        return {"owners": [tracker.state() for tracker in self.watched or ()]}
+
+    def load_state(self, state, taken=None):
+        """Take up a state, with the same ``taken``; the next pass is then the one that was under way.
+
+        This may draw from the global generators of random numbers.
+        """
+        for tracker, own in zip(self.watched or (), state["owners"], strict=False):
+            tracker.load(own)
+
+
+class Replayed(Source):
+    """What begins each pass anew and cannot start in the middle: a pass that was under way is drawn once more.
+
+    So it runs from the state that the generators of random numbers had when it began.
+    """
+
+    began = passing = None
+
+    def batches(self, start=0):
+        """One pass; what comes before ``start`` is drawn and dropped."""
+        if self.passing is not None:
+            passing, self.passing = self.passing, None
+            return passing
+        if self.watched is not None:
+            self.began = super().state() | {"generators": encoded(global_state())}
+        passing = iter(self.new_pass())
+        for _ in itertools.islice(passing, start):
+            pass
+        return passing
+
+    def new_pass(self):
+        """An iterator over all batches."""
+
+    def state(self, taken=None):
+        return super().state() | {"began": self.began if taken is not None else None}
+
+    def load_state(self, state, taken=None):
+        if taken is not None:
+            self.began = state["began"]
+            super().load_state(self.began)
+            set_global_state(decoded(self.began["generators"]))
+            self.passing = iter(self.new_pass())
+            dropped = sum(1 for _ in itertools.islice(self.passing, taken))
+            if dropped < taken:
+                raise ValueError(
+                    f"The {self.kind} gave {dropped} batches. Expected at least {taken}: so many were taken before the "
+                    "interruption. Give the data that the training began with."
+                )
+        super().load_state(state)
 
 
 class Generator(Source):
@@ -60,12 +127,54 @@ class Generator(Source):
                 "Received an empty generator: was it used up before?"
             )
 
+        self.drawn = 0  # beside the peeked ones
+        self.used_before = _is_known(iterator)
+
     def batches(self, start=0):
-        """The peeked batches, then what is left."""
-        return itertools.islice(itertools.chain(self.peeked, self.iterator), start, None)
+        """The peeked batches from ``start`` on, then what is left."""
+        yield from self.peeked[start:]
+        for batch in self.iterator:
+            self.drawn += 1
+            yield batch
+
+    def _owners(self):
+        return [self.iterator]
+
+    def state(self, taken=None):
+        return super().state() | {"drawn": self.drawn, "used_before": self.used_before}
+
+    def load_state(self, state, taken=None):
+        if self.used_before and not state["used_before"]:
+            warnings.warn(
+                "Expected a generator that begins where the one before the interruption began. Received: the same "
+                "object, which cannot go back: training goes on with what it gives next. Make it anew.", stacklevel=2,
+            )  # fmt: skip
+            return
+        for _ in itertools.islice(self.iterator, state["drawn"] - self.drawn):
+            self.drawn += 1
+        if self.drawn < state["drawn"]:
+            raise ValueError(
+                f"The generator gave {self.drawn + len(self.peeked)} batches. Expected at least "
+                f"{state['drawn'] + len(self.peeked)}: so many were taken before the interruption. Give a generator "
+                "that begins where the first one did."
+            )
+        super().load_state(state)
 
 
-class Loader(Source):
+_known: weakref.WeakSet = weakref.WeakSet()  # iterators that were drawn from
+
+
+def _is_known(iterator):
+    """Whether this was asked about ``iterator`` before; never for one that has no weak references."""
+    try:
+        known = iterator in _known
+        _known.add(iterator)
+    except TypeError:
+        return False
+    return known
+
+
+class Loader(Replayed):
     """An iterable that begins anew each time: a torch ``DataLoader``, a ``tf.data.Dataset``."""
 
     weighs_classes = False
@@ -73,19 +182,27 @@ class Loader(Source):
     def __init__(self, iterable, kind="torch DataLoader", steps=None):
         self.iterable, self.kind, self.steps = iterable, kind, steps
 
-    def batches(self, start=0):
-        """One pass; what comes before ``start`` is drawn and dropped."""
-        return itertools.islice(iter(self.iterable), start, None)
+    def new_pass(self):
+        return iter(self.iterable)
+
+    def _owners(self):
+        owner, found = self.iterable, []
+        batches = getattr(owner, "batch_sampler", None)
+        for each in (owner, getattr(owner, "sampler", None), batches, getattr(batches, "sampler", None),
+                     getattr(owner, "dataset", None)):  # fmt: skip
+            if all(each is not known for known in found):
+                found.append(each)
+        return found
 
 
-class Indexed(Source):
+class Indexed(Replayed):
     """A ``PyDataset``, or what has its methods."""
 
     kind = "PyDataset"
 
     def __init__(self, dataset, shuffle):
         self.dataset, self.shuffle = dataset, shuffle
-        self.order = self.loaded = None
+        self.order = self.rest = None
         if shuffle and self.steps is None:
             warnings.warn(_ignored("an infinite PyDataset"), stacklevel=4)
 
@@ -114,9 +231,15 @@ class Indexed(Source):
 
     def batches(self, start=0):
         """One pass, in a new order if it is to be shuffled."""
-        order, self.loaded = self._new_order() if self.loaded is None else self.loaded, None
+        if self.rest is None:
+            return super().batches(start)
+        rest, self.rest = self.rest, None
+        return sequence.read(self.dataset, rest)
+
+    def new_pass(self):
+        order = self._new_order()
         self.order = order if isinstance(order, list) else None
-        return sequence.read(self.dataset, itertools.islice(order, start, None))
+        return sequence.read(self.dataset, iter(order))
 
     def _new_order(self):
         steps = self.steps
@@ -128,13 +251,21 @@ class Indexed(Source):
             random.shuffle(order)
         return order
 
-    def state(self):
-        """The order of this pass."""
-        return {"order": self.order}
+    def _owners(self):
+        return [self.dataset]
 
-    def load_state(self, state):
-        """Take the order of a pass; the next one has it. None is the order of the data."""
-        self.loaded = state["order"]
+    def state(self, taken=None):
+        return super().state(taken) | {"order": self.order}
+
+    def load_state(self, state, taken=None):
+        if taken is None or (self.dataset.use_multiprocessing and self.dataset.workers):
+            # Processes have generators of random numbers of their own: only a whole pass brings them where they were.
+            super().load_state(state, taken)
+            return
+        self.order = order = state["order"]
+        order = (itertools.count() if self.steps is None else range(self.steps)) if order is None else order
+        self.rest = itertools.islice(order, taken, None)
+        Source.load_state(self, state)
 
 
 class Stream:
@@ -172,13 +303,25 @@ class Stream:
         """Called after each epoch."""
         self.source.end()
 
-    def state(self):
-        """The source's state."""
-        return self.source.state()
+    def watch(self):
+        """From here on, remember what ``state`` tells."""
+        self.source.watch()
 
-    def load_state(self, state):
-        """Take up a state; ``epoch(start)`` then goes on in its pass."""
-        self.source.load_state(state)
+    @property
+    def form(self):
+        """What must be the same where a state is taken up; the rest only in the middle of a pass."""
+        return {"kind": self.source.kind}, {"steps": self.steps}
+
+    def state(self, taken=None):
+        """The source's state, ``taken`` batches into a pass, or between two."""
+        return self.source.state(taken)
+
+    def load_state(self, state, taken=None):
+        """Take up a state; the next pass is then the one it was taken in."""
+        self.source.load_state(state, taken)
+
+    def close(self):
+        """End what is under way; here there is nothing but the epoch's own iterator."""
 
     def batches(self, start=0):
         """One pass from batch ``start`` on."""
@@ -190,8 +333,12 @@ class Stream:
             close(passing)
 
     def epoch(self, start=0):
-        """The batches of one epoch; what does not tell how many it has ends with a warning, as in Keras."""
-        self.begin()
+        """The batches of one epoch; what does not tell how many it has ends with a warning, as in Keras.
+
+        With a ``start``, the epoch is one that had begun, and so is not begun once more.
+        """
+        if not start:
+            self.begin()
         try:
             yield from self.batches(start)
             if self.steps is None:

@@ -225,6 +225,9 @@ SAME = [
     (text.Tokenizer, ("2.3.1",), call(9, "", True, "_", False, "?", 3),
      call(9, "", True, "_", False, oov_token="?", document_count=3)),
     (callbacks.ReduceLROnPlateau, ANY, call(epsilon=0.5), call(min_delta=0.5)),
+    (callbacks.BackupAndRestore, ("tf.keras",), call("a", 3, False, False),
+     call("a", save_freq=3, delete_checkpoint=False)),
+    (callbacks.BackupAndRestore, ("3",), call("a", 3, False), call("a", save_freq=3, double_checkpoint=False)),
     (callbacks.ModelCheckpoint, ANY, call("a.h5", period=1), call("a.h5", save_freq="epoch")),
     (callbacks.TensorBoard, ("1.2.2",), call("a", 2, False, True),
      call("a", histogram_freq=2, write_graph=False, write_images=True)),
@@ -331,6 +334,10 @@ def test_both_names(make, message):
         (lambda: BatchNormalization(virtual_batch_size=4), r"has no `virtual_batch_size`\. .* Split the batch"),
         (lambda: BatchNormalization(adjustment=abs), r"has no `adjustment`\. .* Scale and shift"),
         (lambda: Dense(3, input_dtype="int32"), r"has no `input_dtype`. Received: input_dtype='int32'. Put an Input"),
+        (
+            lambda: callbacks.BackupAndRestore("a", save_before_preemption=True),
+            "Give save_freq a number of batches",
+        ),
         (
             lambda: callbacks.TensorBoard("a", write_grads=True),
             "has no `write_grads`. Received: write_grads=True. Write the gradients",

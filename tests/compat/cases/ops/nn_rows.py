@@ -31,7 +31,34 @@ MASK = RNG.rand(2, 1, 5, 6) > 0.3
 LABELS, OUTPUTS = np.array([[1, 2, 1], [3, 1, 0]], "int32"), arrays(2, 8, 4)
 LENGTHS, STEP_LENGTHS = np.array([3, 2], "int32"), np.array([8, 7], "int32")
 
-ACTIVATIONS = ["celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "swish", "tanh_shrink"]
+ACTIVATIONS = [
+    "celu",
+    "elu",
+    "gelu",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "squareplus",
+    "swish",
+    "tanh_shrink",
+]
 
 ROWS = [
     *[row(n, x) for n in ACTIVATIONS for x in (X, WIDE)],
