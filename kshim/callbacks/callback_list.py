@@ -62,7 +62,8 @@ class CallbackList:
         """Say more about the run than ``params`` lists, for callbacks of older versions.
 
         Args:
-            facts: ``samples`` and ``batch_size`` (ints, or None if not known), ``do_validation``, ``metrics`` (the
+            facts: ``samples`` and ``batch_size`` (ints, or None if not known), ``batch_rows`` (function that gives the
+                rows in the batch that was given last), ``do_validation``, ``metrics`` (the
                 names that will be logged), ``validation_data`` and ``validation_samples``, as far as there are any.
         """
         self.facts = facts

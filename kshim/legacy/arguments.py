@@ -12,17 +12,13 @@ from kshim.core import settings
 from kshim.legacy import callbacks, values
 from kshim.legacy.layer_arguments import LAYERS, LAYOUT
 from kshim.legacy.row import Gone, Joined, Row, When, are_names, are_numbers, is_bool, is_shape, is_text
+from kshim.training.data.steps import Rows
 
 # -- shared parts ------------------------------------------------------------------------------------------------
 
 EPSILON = {"epsilon": {None: settings.epsilon}}  # 2.1.3 to 2.3.1 wrote None for the fuzz factor
-QUEUES = {
-    "max_queue_size": Gone((None, 10), "It said how batches of a generator are fetched, never what they are.", True),
-    "workers": Gone((None, 0, 1), "It said how batches of a generator are fetched, never what they are.", True),
-    "use_multiprocessing": Gone((None, False), "It said how a generator's batches are fetched, never what.", True),
-}
+QUEUE = {"max_q_size": "max_queue_size", "nb_worker": "workers", "pickle_safe": "use_multiprocessing"}
 ACCURACY = Gone((None, False), "Ask for it in compile(metrics=['accuracy']).")
-RESET = Gone((None, True), "kshim starts the metrics anew at each call, as Keras 3 does.")
 BACKEND = Gone((None,), "It was handed to Theano or TensorFlow; PyTorch has no use for it.", True)
 
 # -- models ------------------------------------------------------------------------------------------------------
@@ -70,7 +66,7 @@ MODELS = {
             defaults={"batch_size": 128, "epochs": 100},
         ),
         Row(since="1.2.2", until="1.2.2", defaults={"epochs": 10}),
-        Row(renamed={"nb_epoch": "epochs", "X": "x"}, gone={"show_accuracy": ACCURACY, **QUEUES}),
+        Row(renamed={"nb_epoch": "epochs", "X": "x"}, gone={"show_accuracy": ACCURACY}),
     ),
     "models.Model.evaluate": (
         Row(
@@ -78,12 +74,12 @@ MODELS = {
             positions=("x", "y", "batch_size", "show_accuracy", "verbose", "sample_weight"),
             defaults={"batch_size": 128},
         ),
-        Row(renamed={"X": "x"}, gone={"show_accuracy": ACCURACY, **QUEUES}),
+        Row(renamed={"X": "x"}, gone={"show_accuracy": ACCURACY}),
     ),
     "models.Model.predict": (
         Row(until="0.3.3", defaults={"batch_size": 128}),
         Row(until="2.3.1", defaults={"verbose": 0}),
-        Row(renamed={"X": "x"}, gone=QUEUES),
+        Row(renamed={"X": "x"}),
     ),
     "models.Sequential.train_on_batch": (
         Row(until="0.3.3", positions=("x", "y", "accuracy", "class_weight", "sample_weight")),
@@ -94,7 +90,7 @@ MODELS = {
             since="2.3.1", until="tf.keras",
             positions=("x", "y", "sample_weight", "class_weight", "reset_metrics", "return_dict"),
         ),
-        Row(renamed={"X": "x"}, gone={"accuracy": ACCURACY, "reset_metrics": RESET}),
+        Row(renamed={"X": "x"}, gone={"accuracy": ACCURACY}),
     ),
     "models.Model.test_on_batch": (
         Row(until="0.3.3", positions=("x", "y", "accuracy", "sample_weight")),
@@ -102,9 +98,57 @@ MODELS = {
             since="2.3.1", until="tf.keras",
             positions=("x", "y", "sample_weight", "reset_metrics", "return_dict"),
         ),
-        Row(renamed={"X": "x"}, gone={"accuracy": ACCURACY, "reset_metrics": RESET}),
+        Row(renamed={"X": "x"}, gone={"accuracy": ACCURACY}),
     ),
     "models.Model.predict_on_batch": (Row(renamed={"X": "x"}),),
+    "models.Model.fit_generator": (
+        Row(
+            until="0.3.3",
+            positions=("generator", "samples_per_epoch", "nb_epoch", "verbose", "show_accuracy", "callbacks",
+                       "validation_data", "nb_val_samples", "class_weight", "nb_worker", "nb_val_worker"),
+        ),
+        Row(
+            since="1.2.2", until="1.2.2",
+            positions=("generator", "samples_per_epoch", "nb_epoch", "verbose", "callbacks", "validation_data",
+                       "nb_val_samples", "class_weight", "max_q_size", "nb_worker", "pickle_safe", "initial_epoch"),
+        ),
+        Row(
+            since="2.0.8", until="2.2.4",
+            positions=("generator", "steps_per_epoch", "epochs", "verbose", "callbacks", "validation_data",
+                       "validation_steps", "class_weight", "max_queue_size", "workers", "use_multiprocessing",
+                       "shuffle", "initial_epoch"),
+        ),
+        Row(
+            renamed={"nb_epoch": "epochs", **QUEUE},
+            joined={"steps_per_epoch": Joined(("samples_per_epoch",), Rows),
+                    "validation_steps": Joined(("nb_val_samples",), values.rows_or_none)},
+            gone={"show_accuracy": ACCURACY,
+                  "nb_val_worker": Gone((None,), "It said how batches are fetched, never what they are.", True)},
+        ),
+    ),
+    **{
+        f"models.Model.{name}": (
+            Row(until="0.3.3", positions=("generator", "val_samples", "show_accuracy", "verbose")),
+            Row(
+                since="1.2.2", until="1.2.2",
+                positions=("generator", "val_samples", "max_q_size", "nb_worker", "pickle_safe"),
+            ),
+            Row(
+                since="2.0.8", until="2.2.4",
+                positions=("generator", "steps", "max_queue_size", "workers", "use_multiprocessing", "verbose"),
+            ),
+            Row(renamed=QUEUE, joined={"steps": Joined(("val_samples",), Rows)}, gone={"show_accuracy": ACCURACY}),
+        )
+        for name in ("evaluate_generator", "predict_generator")
+    },
+    **{
+        f"models.Sequential.{name}": (
+            Row(until="0.3.3", defaults={"batch_size": 128}),
+            Row(until="2.0.8", defaults={"verbose": 1}),
+            Row(renamed={"X": "x"}),
+        )
+        for name in ("predict_classes", "predict_proba")
+    },
 }  # fmt: skip
 
 # -- optimizers --------------------------------------------------------------------------------------------------

@@ -188,10 +188,10 @@ def amend_logs(callbacks):
 
 
 def rows_of(facts, index):
-    """Rows in the batch ``index``; 1 where only the number of steps is known."""
+    """Rows in the batch ``index``, which is the one that was given last."""
     samples, size = facts.get("samples"), facts.get("batch_size")
     if samples is None or size is None:
-        return 1
+        return facts.get("batch_rows", lambda: 1)()
     return max(min(size, samples - index * size), 1)
 
 

@@ -17,6 +17,7 @@ from kshim.legacy import (
     averages,
     formulas,
     functions,
+    generators,
     old_methods,
     optimizer_methods,
     penalties,
@@ -74,7 +75,7 @@ GONE: dict[str, tuple] = {
         tf_layers.AbstractRNNCell, tf_layers.DenseFeatures, tf_layers.DynamicEmbedding, tf_layers.DynamicLookup,
         tf_layers.PreprocessingLayer, tf_layers.RandomHeight, tf_layers.RandomWidth, tf_layers.SyncBatchNormalization,
     ),
-    "utils": (old_data.HDF5Matrix,),
+    "utils": (old_data.HDF5Matrix, *generators.ENQUEUERS),
 }  # fmt: skip
 
 # module -> name -> what follows the dialect
@@ -193,6 +194,7 @@ def attach():
     optimizer_methods.attach()
     formulas.attach()
     averages.attach()
+    generators.attach()
     sys.modules["kshim.layers.merge"].__class__ = _Called
     for owner, changed in FORMULAS.items():
         for name, (until, value) in changed.items():

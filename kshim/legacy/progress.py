@@ -102,7 +102,10 @@ def advance(call, logger, batch, logs):
     """The last batch is left to the epoch's end, as the values of validation come then."""
     known = (logger.params or {}).get
     samples, size = known("samples"), known("batch_size")
-    logger.seen = min((batch + 1) * size, samples) if samples and size else batch + 1
+    if samples and not size:  # an epoch counted in rows
+        logger.seen = (logger.seen or 0) * (batch > 0) + logger.params["batch_rows"]()
+    else:
+        logger.seen = min((batch + 1) * size, samples) if samples else batch + 1
     bar = logger.progbar
     if logger.verbose == 1 and (bar.target is None or logger.seen < bar.target):
         bar.update(logger.seen, (lambda: _metrics(logger, logs)) if logs else None, finalize=False)

@@ -4,6 +4,7 @@ import inspect
 
 from kshim.core import tree
 from kshim.optimizers import schedules
+from kshim.training.data.steps import Rows
 
 # Up to 2.2.5 the history's key was the name of the function that was meant, not the name that was asked for.
 METRIC_KEYS = {
@@ -93,3 +94,8 @@ def zero_padding2d(padding):
     if isinstance(padding, (list, tuple)) and len(padding) == 4:
         return tuple(padding[:2]), tuple(padding[2:])
     return padding
+
+
+def rows_or_none(count):
+    """A number of rows, or None for none given."""
+    return None if count is None else Rows(count)

@@ -523,8 +523,9 @@ def _callback_list(callbacks, model, verbose, data, validation=None, add_history
     )
     batch_size = getattr(data, "batch_size", None)  # else epochs are counted in steps
     found.describe(
-        samples=None if batch_size is None else data.rows,
+        samples=getattr(data, "samples", None) if batch_size is None else data.rows,
         batch_size=batch_size,
+        batch_rows=lambda: getattr(data, "batch_rows", 1),
         metrics=model.metrics_names,
         do_validation=validation is not None,
         validation_data=validation,

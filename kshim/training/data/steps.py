@@ -22,7 +22,13 @@ def in_steps(data, count, name, goes_on=False):
     if most and (there is None or most < there):
         warnings.warn(f"Limiting {name} to {most}", stacklevel=4)
         count = most
+    if isinstance(count, Rows):
+        return StepsOfRows(data, count, name, goes_on)
     return Steps(data, int(count), name, goes_on) if count else data
+
+
+class Rows(int):
+    """The length of an epoch in rows, where one in batches is taken, too: batches until there are so many."""
 
 
 class Steps:
@@ -50,7 +56,7 @@ class Steps:
             if self._rest is None or not self.goes_on:
                 self.close()
                 self._rest, self._taken = self.data.batches(), 0
-            for _ in range(start, self.steps):
+            for _ in self._needed(start):
                 batch = next(self._rest, None)
                 if batch is None:
                     warn_of_end(f"{self.name}={self.steps} batches an epoch. Received: {self._taken}", self.name)
@@ -62,6 +68,15 @@ class Steps:
                 self.close()
         finally:
             self.data.end()
+
+    @property
+    def batch_rows(self):
+        """Rows in the batch that was given last."""
+        return self.data.batch_rows
+
+    def _needed(self, start):
+        """Something for each batch that the epoch still needs."""
+        return range(start, self.steps)
 
     def close(self):
         """End the pass that is under way, and the workers behind it."""
@@ -94,6 +109,28 @@ class Steps:
         self.data.load_state(state["data"], state["taken"])
         if state["taken"] is not None:
             self._rest, self._taken = self.data.batches(state["taken"]), state["taken"]
+
+
+class StepsOfRows(Steps):
+    """Epochs of batches until there are ``count`` rows; warns where the last one has more than were left."""
+
+    def __init__(self, data, count, name, goes_on):
+        super().__init__(data, None, name, goes_on)
+        self.samples = int(count)
+
+    def _needed(self, start):
+        if start:
+            raise ValueError("An epoch counted in rows cannot be taken up in its middle. Back up at the end of epochs.")
+        seen = 0
+        while seen < self.samples:
+            yield seen
+            seen += self.data.batch_rows
+        if seen > self.samples:
+            warnings.warn(
+                f"Epoch comprised more than `{self.name}` samples, which might affect learning results. "
+                f"Set `{self.name}` correctly to avoid this warning.",
+                stacklevel=5,
+            )
 
 
 def warn_of_end(expected, name):

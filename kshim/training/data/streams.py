@@ -128,11 +128,19 @@ class Generator(Source):
             )
 
         self.drawn = 0  # beside the peeked ones
+        self.given = 0  # of the peeked ones, where they come only once
         self.used_before = _is_known(iterator)
 
+    def first(self):
+        """The first batch that was peeked at."""
+        return self.peeked[0]
+
     def batches(self, start=0):
-        """The peeked batches from ``start`` on, then what is left."""
-        yield from self.peeked[start:]
+        """The peeked batches from ``start`` on, then what is left; up to tf.keras the peeked ones come only once."""
+        once = settings.holds(until="tf.keras")
+        for batch in self.peeked[self.given if once else start :]:
+            self.given += once
+            yield batch
         for batch in self.iterator:
             self.drawn += 1
             yield batch
@@ -141,7 +149,7 @@ class Generator(Source):
         return [self.iterator]
 
     def state(self, taken=None):
-        return super().state() | {"drawn": self.drawn, "used_before": self.used_before}
+        return super().state() | {"drawn": self.drawn, "given": self.given, "used_before": self.used_before}
 
     def load_state(self, state, taken=None):
         if self.used_before and not state["used_before"]:
@@ -150,6 +158,7 @@ class Generator(Source):
                 "object, which cannot go back: training goes on with what it gives next. Make it anew.", stacklevel=2,
             )  # fmt: skip
             return
+        self.given = state["given"]
         for _ in itertools.islice(self.iterator, state["drawn"] - self.drawn):
             self.drawn += 1
         if self.drawn < state["drawn"]:
@@ -281,6 +290,7 @@ class Stream:
     """
 
     rows = None
+    batch_rows = 1  # rows in the batch that was given last
 
     def __init__(self, source, ready, device="cpu", casts=None, class_weight=None, predicts=False):
         self.source, self.ready, self.device, self.casts = source, ready, torch.device(device), casts
@@ -354,6 +364,7 @@ class Stream:
 
     def _tensors(self, batch):
         x, y, sample_weight = self._parts(batch)
+        self.batch_rows = next((len(leaf) for leaf in tree.flatten(x) if leaf is not None and leaf.dim()), 1)
         if self.casts is not None:
             casts = iter(self.casts)
             x = tree.map_structure(lambda leaf: self._cast(leaf, next(casts)), x)

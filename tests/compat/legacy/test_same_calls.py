@@ -1,7 +1,5 @@
 """An old call gives the config of the new one; what means different things follows the dialect."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -570,14 +568,6 @@ def test_fit(dialect):
     assert (heard["batch_size"], heard["epochs"], heard["class_weight"]) == (64, 5, {0: 1.0})
 
 
-def test_queues_are_ignored_with_a_warning():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert Heard("fit")(1, 2, workers=1, max_queue_size=10) == {"x": 1, "y": 2}
-    with pytest.warns(UserWarning, match=r"ignores `workers`\. Received: workers=4"):
-        Heard("fit")(1, 2, workers=4)
-
-
 def test_evaluate_predict_and_batches(dialect):
     assert Heard("train_on_batch")(1, 2, 3)["sample_weight"] == 3
     dialect("1.2.2")
@@ -585,9 +575,9 @@ def test_evaluate_predict_and_batches(dialect):
     assert Heard("train_on_batch", kshim.Sequential)(1, 2, 3)["class_weight"] == 3
     assert Heard("train_on_batch")(1, 2, 3)["sample_weight"] == 3
     dialect("2.3.1")
-    assert Heard("train_on_batch")(1, 2, 3, None, True) == {"x": 1, "y": 2, "sample_weight": 3, "class_weight": None}
-    with pytest.raises(NotImplementedError, match="has no `reset_metrics`"):
-        Heard("test_on_batch")(1, 2, reset_metrics=False)
+    heard = Heard("train_on_batch")(1, 2, 3, None, True)
+    assert heard == {"x": 1, "y": 2, "sample_weight": 3, "class_weight": None, "reset_metrics": True}
+    assert Heard("test_on_batch")(1, 2, reset_metrics=False)["reset_metrics"] is False
     dialect("0.3.3")
     assert Heard("evaluate")(1, 2, 64, False, 0) == {"x": 1, "y": 2, "batch_size": 64, "verbose": 0}
 
