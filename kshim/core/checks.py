@@ -6,6 +6,10 @@ A check takes ``(owner, name, value)`` and returns the value to keep: ``owner`` 
 
 import difflib
 import operator
+import os
+import sys
+import types
+import warnings
 
 from kshim.core import settings
 
@@ -19,6 +23,18 @@ def describe(owner):
 def fail(owner, expected, received, help="", error=ValueError):
     """Raise the error ``<object>: expected <expected>. Received: <received>. <help>``."""
     raise error(f"{describe(owner)}: expected {expected}. Received: {received}." + (f" {help}" if help else ""))
+
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def warn(message, category=UserWarning):
+    """A warning at the line outside of kshim that led here."""
+    level = 1
+    frame: types.FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def nearest(name, known):

@@ -7,7 +7,6 @@ import collections
 import functools
 import inspect
 import random
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -79,10 +78,9 @@ def fetched(data, workers=None, use_multiprocessing=None, max_queue_size=None):
         return Fetched(data, workers, bool(use_multiprocessing), size)
     if isinstance(data, collections.abc.Iterator) and workers > 1:
         if use_multiprocessing:
-            warnings.warn(
+            checks.warn(
                 "Using a generator with `use_multiprocessing=True` and multiple workers may duplicate your data. "
-                "kshim draws from it by threads, which do not. Please consider using the `keras.utils.Sequence` class.",
-                stacklevel=4,
+                "kshim draws from it by threads, which do not. Please consider using the `keras.utils.Sequence` class."
             )
         return ahead(data, workers, size)
     return data
@@ -192,10 +190,7 @@ def one_weight(weighted):
         given = any(leaf is not None for leaf in tree.flatten(sample_weight))
         if class_weight is not None and given and settings.holds(until="2.2.4"):
             if settings.holds(since="2.2.4"):
-                warnings.warn(
-                    "Found both `sample_weight` and `class_weight`: `class_weight` argument will be ignored.",
-                    stacklevel=4,
-                )
+                checks.warn("Found both `sample_weight` and `class_weight`: `class_weight` argument will be ignored.")
             return sample_weight
         return weighted(y, sample_weight, class_weight)
 
@@ -293,10 +288,9 @@ def predict_proba(self, x, batch_size=32, verbose=0):
     """``predict``, with a warning for outputs that are no probabilities."""
     outputs = self.predict(x, batch_size=batch_size, verbose=verbose)
     if outputs.size and (outputs.min() < 0 or outputs.max() > 1):
-        warnings.warn(
+        checks.warn(
             "Network returning invalid probability values. The last layer might not normalize predictions into "
-            "probabilities (like softmax or sigmoid would).",
-            stacklevel=3,
+            "probabilities (like softmax or sigmoid would)."
         )
     return outputs
 
@@ -381,7 +375,7 @@ class GeneratorEnqueuer(SequenceEnqueuer):
     def __init__(self, sequence, use_multiprocessing=False, wait_time=None, random_seed=None):
         super().__init__(sequence, use_multiprocessing)
         if wait_time is not None:
-            warnings.warn("`wait_time` is not used anymore.", DeprecationWarning, stacklevel=2)
+            checks.warn("`wait_time` is not used anymore.", DeprecationWarning)
         self.random_seed = random_seed
 
     def _read(self):

@@ -1,6 +1,5 @@
 """``Trainer``: compile, fit, evaluate, predict and their ``_on_batch`` forms, for anything that can be called."""
 
-import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -78,7 +77,7 @@ class Trainer(Steps):
         else:
             compiled_loss = compiled_metrics = None
         if jit_compile is True:
-            warnings.warn("jit_compile=True: kshim does not compile steps yet and runs them eagerly.", stacklevel=3)
+            checks.warn("jit_compile=True: kshim does not compile steps yet and runs them eagerly.")
         self._compiled = {
             "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
             "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly,
@@ -153,7 +152,7 @@ class Trainer(Steps):
                 raise TypeError(f"{checks.describe(self)}: expected `{name}` to be an int. Received: {name}={value!r}.")
         if settings.max_epochs() and settings.max_epochs() < epochs:
             epochs = settings.max_epochs()
-            warnings.warn(f"Limiting epochs to {epochs}", stacklevel=3)
+            checks.warn(f"Limiting epochs to {epochs}")
         _check_frequency(validation_freq)
         split = validation_split if validation_data is None else 0.0
         source = streams.checked_source(x, y, sample_weight, batch_size, shuffle, class_weight, split)

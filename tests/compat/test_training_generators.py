@@ -319,3 +319,12 @@ def test_metrics_go_on_between_batches(in_dialect, dialect):
     trained = model.train_on_batch(rows.X[:6], rows.Y[:6], reset_metrics=False)
     assert trained[1] != pytest.approx(own[0][1])
     assert model.train_on_batch(rows.X[:6], rows.Y[:6], None, None, True) != trained
+
+
+def test_warnings_point_at_the_users_line(in_dialect):
+    model = rows.dense(kshim)
+    with pytest.warns(UserWarning) as found:
+        model.fit(rows.endless(rows.X, rows.Y), steps_per_epoch=2, epochs=1, verbose=0)
+        model.fit(iter(list(Parts())[:2]), steps_per_epoch=3, verbose=0, shuffle=False)
+    assert len(found) == 2
+    assert {warning.filename for warning in found} == {__file__}

@@ -1,7 +1,6 @@
 """``PyDataset``: batches by number, read by threads or processes beside the training."""
 
 import itertools
-import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
@@ -86,11 +85,10 @@ class PyDataset:
         if name not in self.__dict__:
             self.__dict__.update({"_workers": 1, "_use_multiprocessing": False, "_max_queue_size": 10} | self.__dict__)
             if settings.holds(since="3"):  # before, there was no constructor to call
-                warnings.warn(
+                checks.warn(
                     f"Your `PyDataset` class should call `super().__init__(**kwargs)` in its constructor. "
                     f"Received: {checks.describe(self)}, which did not. `**kwargs` can include `workers`, "
-                    "`use_multiprocessing`, `max_queue_size`.",
-                    stacklevel=3,
+                    "`use_multiprocessing`, `max_queue_size`."
                 )
         return self.__dict__.get(name, default)
 

@@ -1,7 +1,5 @@
 """Epochs of so many batches, cut from passes over the data."""
 
-import warnings
-
 from kshim.core import checks, settings
 
 
@@ -20,7 +18,7 @@ def in_steps(data, count, name, goes_on=False):
     most = settings.max_steps_per_epoch()
     there = count or data.steps
     if most and (there is None or most < there):
-        warnings.warn(f"Limiting {name} to {most}", stacklevel=4)
+        checks.warn(f"Limiting {name} to {most}")
         count = most
     if isinstance(count, Rows):
         return StepsOfRows(data, count, name, goes_on)
@@ -126,17 +124,15 @@ class StepsOfRows(Steps):
             yield seen
             seen += self.data.batch_rows
         if seen > self.samples:
-            warnings.warn(
+            checks.warn(
                 f"Epoch comprised more than `{self.name}` samples, which might affect learning results. "
-                f"Set `{self.name}` correctly to avoid this warning.",
-                stacklevel=5,
+                f"Set `{self.name}` correctly to avoid this warning."
             )
 
 
 def warn_of_end(expected, name):
     """Keras' warning at the end of data."""
-    warnings.warn(
+    checks.warn(
         "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at "
-        f"least `steps_per_epoch * epochs` batches. Expected: {expected}. Lower `{name}`, or give more batches.",
-        stacklevel=5,
+        f"least `steps_per_epoch * epochs` batches. Expected: {expected}. Lower `{name}`, or give more batches."
     )

@@ -8,7 +8,6 @@ A source has ``steps`` (batches in a pass, or None), ``batches(start)`` (an iter
 import collections.abc
 import itertools
 import random
-import warnings
 import weakref
 
 import torch
@@ -153,10 +152,10 @@ class Generator(Source):
 
     def load_state(self, state, taken=None):
         if self.used_before and not state["used_before"]:
-            warnings.warn(
+            checks.warn(
                 "Expected a generator that begins where the one before the interruption began. Received: the same "
-                "object, which cannot go back: training goes on with what it gives next. Make it anew.", stacklevel=2,
-            )  # fmt: skip
+                "object, which cannot go back: training goes on with what it gives next. Make it anew."
+            )
             return
         self.given = state["given"]
         for _ in itertools.islice(self.iterator, state["drawn"] - self.drawn):
@@ -213,7 +212,7 @@ class Indexed(Replayed):
         self.dataset, self.shuffle = dataset, shuffle
         self.order = self.rest = None
         if shuffle and self.steps is None:
-            warnings.warn(_ignored("an infinite PyDataset"), stacklevel=4)
+            checks.warn(_ignored("an infinite PyDataset"))
 
     @property
     def steps(self):
@@ -479,7 +478,7 @@ def checked_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False
                 f"class_weight={class_weight}. Give each row's weight as the third part of a batch."
             )
         if shuffle and not found.asks_to_shuffle and not isinstance(found, Indexed):
-            warnings.warn(_ignored(f"a {found.kind}"), stacklevel=4)
+            checks.warn(_ignored(f"a {found.kind}"))
     return found
 
 
