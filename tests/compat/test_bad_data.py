@@ -35,7 +35,7 @@ CALLS = {
     "no targets": (lambda m: m.fit(X, verbose=0), None),
     "width of x": (lambda m: m.fit(X[:, :3], Y, verbose=0), None),
     "rank of x": (lambda m: m.fit(X[:, :, None, None], Y, verbose=0), None),
-    "width of y": (lambda m: m.fit(X, RNG.randn(12, 5).astype("float32"), verbose=0), ValueError),  # torch's RuntimeError
+    "width of y": (lambda m: m.fit(X, RNG.randn(12, 5).astype("float32"), verbose=0), ValueError),  # RuntimeError
     "ragged": (lambda m: m.fit(RAGGED, Y, verbose=0), None),
     "strings": (lambda m: m.fit(np.array([["a"] * 4] * 12), Y, verbose=0), None),
     "split of 1": (lambda m: m.fit(X, Y, validation_split=1.0, verbose=0), None),
@@ -76,7 +76,7 @@ CALLS = {
 ONLY_HERE = {
     "split below 0": (lambda m: m.fit(X, Y, validation_split=-0.2, verbose=0), "must be between 0 and 1"),
     "batch size 0": (lambda m: m.fit(X, Y, batch_size=0, verbose=0), "expected `batch_size` to be an int above 0"),
-    "too many losses": (lambda m: m.compile("sgd", ["mse", "mae"]) or m.fit(X, Y, verbose=0), "one entry for each of the 1"),
+    "too many losses": (lambda m: m.compile("sgd", ["mse", "mae"]) or m.fit(X, Y, verbose=0), "one entry for each"),
 }  # fmt: skip
 
 
