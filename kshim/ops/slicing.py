@@ -9,6 +9,7 @@ import torch
 
 from kshim.core import checks
 from kshim.graph import infer
+from kshim.graph.keras_tensor import is_symbolic
 from kshim.graph.op import op
 from kshim.ops.casting import Tensor, tensor
 
@@ -129,16 +130,31 @@ def scatter_update(inputs, indices, updates, reduction=None):
 
 
 @op
+def _unstack(x, num, axis):
+    x = tensor(x)
+    size = x.shape[axis]
+    if num is None or num == size:
+        return list(x.unbind(axis))
+    if infer.is_running():  # the size stands for one that is not known
+        return [x.select(axis, 0)] * num
+    raise ValueError(
+        f"unstack: expected `num` to be the size of axis {axis}. Received: num={num}, x.shape={tuple(x.shape)}."
+    )
+
+
 def unstack(x, num=None, axis=0):
     """The parts of ``x`` along ``axis``, as views without that axis.
 
     Args:
+        x: a tensor.
         num: how many there are, an int; needed only where a symbolic tensor does not know.
+        axis: int.
 
-    Raises: ValueError for another number than there are.
+    Raises: ValueError for another number than there are, or for none where it is not known.
     """
-    x = tensor(x)
-    if num is not None and num != x.shape[axis] and not infer.is_running():
-        raise ValueError(f"unstack: expected `num` to be the size of axis {axis}. "
-                         f"Received: num={num}, x.shape={tuple(x.shape)}.")  # fmt: skip
-    return list(x.unbind(axis)) if num is None or num == x.shape[axis] else [x.select(axis, 0)] * num
+    if num is None and is_symbolic(x) and x.shape[axis] is None:
+        raise ValueError(
+            f"unstack: cannot infer argument `num` from shape {x.shape}. Either provide a tensor with a concrete shape "
+            "in the `axis` dimension or explicitly pass the `num` argument."
+        )
+    return _unstack(x, num, axis)
