@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from kshim.core import configurable
 from kshim.core.arrays import to_tensor
 from kshim.core.registry import Registry, registered_name
+from kshim.ops.activation import over_axes, project_to_simplex
 
 
 def linear(x):
@@ -182,7 +183,7 @@ def softmax(x, axis=-1):
     """
     x = to_tensor(x)
     if not isinstance(axis, int):
-        return _over(torch.softmax, x, axis)
+        return over_axes(torch.softmax, x, axis)
     outputs = torch.softmax(x, axis)
     if x.shape[axis] == 1:
         warnings.warn(
@@ -198,7 +199,7 @@ def softmax(x, axis=-1):
 def log_softmax(x, axis=-1):
     """``log(softmax(x, axis))``, computed in one."""
     x = to_tensor(x)
-    return torch.log_softmax(x, axis) if isinstance(axis, int) else _over(torch.log_softmax, x, axis)
+    return torch.log_softmax(x, axis) if isinstance(axis, int) else over_axes(torch.log_softmax, x, axis)
 
 
 def sparsemax(x, axis=-1):
@@ -207,23 +208,7 @@ def sparsemax(x, axis=-1):
     Source: Martins and Astudillo 2016, algorithm 1. Keras up to 3.15 gives too little where more than one logit
     survives (its issue 23425, fixed since); this is the right one.
     """
-    x = to_tensor(x)
-    x = x - torch.amax(x, axis, keepdim=True)  # the result is the same, and large numbers lose no digits
-    ordered, _ = torch.sort(x, dim=axis, descending=True)
-    ranks = torch.cumsum(torch.ones_like(x), axis)
-    excess = torch.cumsum(ordered, axis) - 1
-    count = torch.sum(ordered * ranks > excess, dim=axis, keepdim=True)
-    return torch.clamp(x - torch.gather(excess, axis, count - 1) / count, min=0)
-
-
-def _over(function, x, axis):
-    """``function(x, axis)`` over the several axes in the tuple ``axis``, or over all for None."""
-    if axis is None:
-        return torch.reshape(function(torch.reshape(x, (-1,)), 0), x.shape)
-    last = tuple(range(-len(axis), 0))
-    moved = torch.movedim(x, tuple(axis), last)
-    outputs = torch.reshape(function(torch.flatten(moved, -len(axis)), -1), moved.shape)
-    return torch.movedim(outputs, last, tuple(axis))
+    return project_to_simplex(to_tensor(x), axis)
 
 
 swish = silu

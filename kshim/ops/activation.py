@@ -9,32 +9,22 @@ import torch
 import torch.nn.functional as F
 
 from kshim.graph.op import op
-from kshim.ops.casting import Tensor, tensor
+from kshim.ops.casting import elementwise_op, tensor
 
-
-def _activation(name, function, text):
-    def call(x):
-        return function(x if isinstance(x, Tensor) else tensor(x))
-
-    call.__name__ = call.__qualname__ = name
-    call.__doc__ = text
-    return op(call)
-
-
-relu = _activation("relu", torch.relu, "``max(x, 0)``.")
-relu6 = _activation("relu6", F.relu6, "``min(max(x, 0), 6)``.")
-selu = _activation("selu", torch.selu, "``1.0507 * elu(x, alpha=1.67326)``.")
-silu = _activation("silu", F.silu, "``x * sigmoid(x)``.")
-sigmoid = _activation("sigmoid", torch.sigmoid, "``1 / (1 + exp(-x))``.")
-log_sigmoid = _activation("log_sigmoid", F.logsigmoid, "``log(sigmoid(x))``.")
-hard_sigmoid = _activation("hard_sigmoid", F.hardsigmoid, "``x / 6 + 0.5`` within [0, 1].")
-hard_silu = _activation("hard_silu", F.hardswish, "``x * hard_sigmoid(x)``.")
-hard_tanh = _activation("hard_tanh", F.hardtanh, "``x`` within [-1, 1].")
-tanh_shrink = _activation("tanh_shrink", F.tanhshrink, "``x - tanh(x)``.")
-softplus = _activation("softplus", F.softplus, "``log(exp(x) + 1)``.")
-softsign = _activation("softsign", F.softsign, "``x / (abs(x) + 1)``.")
-sparse_sigmoid = _activation("sparse_sigmoid", lambda x: (F.hardtanh(x) + 1) / 2, "``(x + 1) / 2`` within [0, 1].")
-sparse_plus = _activation(
+relu = elementwise_op("relu", torch.relu, "``max(x, 0)``.")
+relu6 = elementwise_op("relu6", F.relu6, "``min(max(x, 0), 6)``.")
+selu = elementwise_op("selu", torch.selu, "``1.0507 * elu(x, alpha=1.67326)``.")
+silu = elementwise_op("silu", F.silu, "``x * sigmoid(x)``.")
+sigmoid = elementwise_op("sigmoid", torch.sigmoid, "``1 / (1 + exp(-x))``.")
+log_sigmoid = elementwise_op("log_sigmoid", F.logsigmoid, "``log(sigmoid(x))``.")
+hard_sigmoid = elementwise_op("hard_sigmoid", F.hardsigmoid, "``x / 6 + 0.5`` within [0, 1].")
+hard_silu = elementwise_op("hard_silu", F.hardswish, "``x * hard_sigmoid(x)``.")
+hard_tanh = elementwise_op("hard_tanh", F.hardtanh, "``x`` within [-1, 1].")
+tanh_shrink = elementwise_op("tanh_shrink", F.tanhshrink, "``x - tanh(x)``.")
+softplus = elementwise_op("softplus", F.softplus, "``log(exp(x) + 1)``.")
+softsign = elementwise_op("softsign", F.softsign, "``x / (abs(x) + 1)``.")
+sparse_sigmoid = elementwise_op("sparse_sigmoid", lambda x: (F.hardtanh(x) + 1) / 2, "``(x + 1) / 2`` within [0, 1].")
+sparse_plus = elementwise_op(
     "sparse_plus", lambda x: torch.where(x < 1, (F.threshold(x, -1, -1) + 1).square() / 4, x),
     "0 up to -1, ``(x + 1)^2 / 4`` up to 1, then ``x``.",
 )  # fmt: skip

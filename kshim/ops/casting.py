@@ -50,6 +50,17 @@ def _dtype_of(value):
     return None
 
 
+def elementwise_op(name, function, text):
+    """The op ``name`` of one tensor, which is ``function`` of torch's; ``text`` is its docstring."""
+
+    def call(x):
+        return function(x if isinstance(x, Tensor) else tensor(x))
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = text
+    return op(call)
+
+
 def kind_of(value):
     """What ``dtypes.result_type`` takes for ``value``: a tensor's or an array's dtype, a number's type."""
     return value.dtype if hasattr(value, "dtype") else type(value)

@@ -9,7 +9,7 @@ from kshim.core import dtypes
 from kshim.graph import infer, node
 from kshim.graph.keras_tensor import is_symbolic
 from kshim.graph.op import op
-from kshim.ops.casting import Tensor, tensor
+from kshim.ops.casting import elementwise_op, tensor
 
 __all__ = [
     "cdist", "erf", "erfc", "erfinv", "in_top_k", "logdet", "logsumexp", "polar", "rsqrt", "segment_max", "segment_min",
@@ -17,20 +17,13 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _unary(name, function, text):
-    def call(x):
-        return function(x if isinstance(x, Tensor) else tensor(x))
-
-    call.__name__ = call.__qualname__ = name
-    call.__doc__ = text
-    return op(call)
-
-
-rsqrt = _unary("rsqrt", torch.rsqrt, "``1 / sqrt(x)``.")
-erf = _unary("erf", torch.erf, "The error function.")
-erfc = _unary("erfc", torch.erfc, "1 less the error function.")
-erfinv = _unary("erfinv", torch.erfinv, "The inverse of the error function, on (-1, 1).")
-logdet = _unary("logdet", torch.logdet, "The logarithm of each matrix's determinant; nan where that is negative.")
+rsqrt = elementwise_op("rsqrt", torch.rsqrt, "``1 / sqrt(x)``.")
+erf = elementwise_op("erf", torch.erf, "The error function.")
+erfc = elementwise_op("erfc", torch.erfc, "1 less the error function.")
+erfinv = elementwise_op("erfinv", torch.erfinv, "The inverse of the error function, on (-1, 1).")
+logdet = elementwise_op(
+    "logdet", torch.logdet, "The logarithm of each determinant; nan where that is negative."
+)
 
 
 @op
