@@ -21,9 +21,7 @@ rsqrt = elementwise_op("rsqrt", torch.rsqrt, "``1 / sqrt(x)``.")
 erf = elementwise_op("erf", torch.erf, "The error function.")
 erfc = elementwise_op("erfc", torch.erfc, "1 less the error function.")
 erfinv = elementwise_op("erfinv", torch.erfinv, "The inverse of the error function, on (-1, 1).")
-logdet = elementwise_op(
-    "logdet", torch.logdet, "The logarithm of each determinant; nan where that is negative."
-)
+logdet = elementwise_op("logdet", torch.logdet, "The logarithm of each determinant; nan where that is negative.")
 
 
 @op
