@@ -99,15 +99,13 @@ def eye(size, dtype=None, name=None):
 @op
 def zeros_like(x, dtype=None, name=None):
     """Zeros of ``x``'s shape."""
-    x = to_tensor(x)
-    return torch.zeros_like(x, dtype=x.dtype if dtype is None else dtypes.to_torch(dtype))
+    return torch.zeros_like(to_tensor(x), dtype=_kept_dtype(dtype))
 
 
 @op
 def ones_like(x, dtype=None, name=None):
     """Ones of ``x``'s shape."""
-    x = to_tensor(x)
-    return torch.ones_like(x, dtype=x.dtype if dtype is None else dtypes.to_torch(dtype))
+    return torch.ones_like(to_tensor(x), dtype=_kept_dtype(dtype))
 
 
 def get_value(x):
@@ -205,8 +203,9 @@ def mean(x, axis=None, keepdims=False):
 
 @op
 def sum(x, axis=None, keepdims=False):
-    """Sum over ``axis``."""
-    return torch.sum(to_tensor(x), _axes(axis), keepdims)
+    """Sum over ``axis``, in the dtype of ``x``; bools are counted."""
+    x = to_tensor(x)
+    return torch.sum(x, _axes(axis), keepdims, dtype=None if x.dtype is torch.bool else x.dtype)
 
 
 @op
@@ -214,7 +213,7 @@ def prod(x, axis=None, keepdims=False):
     """Product over ``axis``."""
     x = to_tensor(x)
     for one in sorted(_all_axes(axis, x), reverse=True):
-        x = torch.prod(x, one, keepdim=keepdims)
+        x = torch.prod(x, one, keepdim=keepdims, dtype=None if x.dtype is torch.bool else x.dtype)
     return x
 
 
@@ -373,8 +372,13 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
 
 
 @op
-def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
+def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1, ignore_class=None):
     """``losses.sparse_categorical_crossentropy``: ``target`` holds class indices."""
+    if ignore_class is not None:
+        target = to_tensor(target)
+        kept = target != ignore_class
+        values = sparse_categorical_crossentropy(torch.where(kept, target, 0), output, from_logits, axis)
+        return torch.where(kept, values, 0.0)
     return losses.sparse_categorical_crossentropy(target, output, from_logits, axis=axis)
 
 
@@ -491,8 +495,8 @@ def one_hot(indices, num_classes):
 
 
 def arange(start, stop=None, step=1, dtype="int32"):
-    """The numbers from ``start`` (or 0) up to ``stop``."""
-    start, stop = (0, start) if stop is None else (start, stop)
+    """The numbers from ``start`` (or 0) up to ``stop``; none if ``start`` alone is negative."""
+    start, stop = (0, builtins.max(start, 0)) if stop is None else (start, stop)
     return torch.arange(start, stop, step, dtype=dtypes.to_torch(dtype))
 
 
@@ -540,12 +544,12 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
 
 def random_normal_variable(shape, mean, scale, dtype=None, name=None, seed=None):
     """A ``Variable`` drawn from the normal distribution."""
-    return variable(random_normal(shape, mean, scale, dtype, seed), dtype, name)
+    return variable(random.normal(shape, mean, scale, dtype, seed), dtype, name)
 
 
 def random_uniform_variable(shape, low, high, dtype=None, name=None, seed=None):
     """A ``Variable`` drawn from the uniform distribution."""
-    return variable(random_uniform(shape, low, high, dtype, seed), dtype, name)
+    return variable(random.uniform(shape, low, high, dtype, seed), dtype, name)
 
 
 @contextlib.contextmanager
@@ -588,6 +592,13 @@ def _all_axes(axis, x):
 def _floating(x):
     x = to_tensor(x)
     return x if x.is_floating_point() or x.is_complex() else x.to(dtypes.to_torch(None))
+
+
+def _kept_dtype(dtype):
+    """The torch dtype that is asked for; None keeps that of the tensor, in 2.3.1 it stands for the default float."""
+    if dtype is None and settings.holds(since="2.3.1", until="2.3.1"):
+        dtype = settings.floatx()
+    return None if dtype is None else dtypes.to_torch(dtype)
 
 
 def _float_or(dtype, value):

@@ -22,6 +22,9 @@ _running = contextvars.ContextVar("running", default=False)  # whether a K.funct
 _phase = contextvars.ContextVar("phase", default=None)  # its learning phase
 
 
+_CALLING = ("rnn", "map_fn", "foldl", "foldr")  # they run the user's functions, whose errors are theirs
+
+
 class _Chosen:
     value = None  # what set_learning_phase said
 
@@ -73,7 +76,13 @@ def op(function):
             return node.record(dispatch, args, kwargs)  # by its public name: graphs are pickled
         if arrays:
             args, kwargs = tree.map_structure(_tensor, args), tree.map_structure(_tensor, kwargs)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except (RuntimeError, IndexError) as error:  # what torch says of shapes and axes; Keras says ValueError
+            if function.__name__ in _CALLING or isinstance(error, torch.OutOfMemoryError):
+                raise
+            shapes = [tuple(x.shape) for x in tree.flatten([args, kwargs]) if isinstance(x, torch.Tensor)]
+            raise ValueError(f"K.{function.__name__}: {error} Received: tensors of shapes {shapes}.") from error
 
     return dispatch
 

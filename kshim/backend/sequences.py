@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from kshim.backend.recording import op
-from kshim.core import dtypes, tree
+from kshim.core import dtypes, settings, tree
 from kshim.core.arrays import to_tensor
 from kshim.graph import infer
 
@@ -48,12 +48,16 @@ def rnn(step_function, inputs, initial_states, go_backwards=False, mask=None, co
         mask = mask if time_major else mask.transpose(0, 1)
     constants = list(constants or [])
     outputs: list = []
+    gives_state = settings.holds(until="2.2.4") and not unroll  # where masked; later the output of the step before
     for t in reversed(range(steps)) if go_backwards else range(steps):
         now = tree.pack_like(inputs, [x[t] for x in parts]) if nested else parts[0][t]
         output, new = step_function(now, [*states, *constants])
         new = list(new)
         if mask is not None:
-            before = torch.zeros_like(output) if zero_output_for_mask or not outputs else outputs[-1]
+            if gives_state:
+                before = states[0]
+            else:
+                before = torch.zeros_like(output) if zero_output_for_mask or not outputs else outputs[-1]
             output = torch.where(_like(mask[t], output), output, before)
             new = [torch.where(_like(mask[t], s), s, old) for s, old in zip(new, states, strict=True)]
         outputs.append(output)

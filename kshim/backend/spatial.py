@@ -126,7 +126,10 @@ def conv2d_transpose(x, kernel, output_shape, strides=(1, 1), padding="valid", d
                        dilation_rate)  # fmt: skip
 
 
-deconv2d = conv2d_transpose
+@op
+def deconv2d(x, kernel, output_shape, strides=(1, 1), padding="valid", data_format=None):
+    """``conv2d_transpose`` as Keras 1 called it: the kernel is ``(rows, columns, in, out)``."""
+    return _transposed(x, kernel, output_shape, strides, padding, data_format, 2, "deconv2d")
 
 
 @op
@@ -333,7 +336,7 @@ def batch_normalization(x, mean, var, beta, gamma, axis=-1, epsilon=1e-3):
 def normalize_batch_in_training(x, gamma, beta, reduction_axes, epsilon=1e-3):
     """``(normalized, mean, variance)`` of the batch over ``reduction_axes``.
 
-    The variance of images over all but the channels is unbiased up to 2.3.1, as TensorFlow's kernel gives it.
+    Of images, over all but the channels, the variance is unbiased from 2.2.4 to tf.keras: TensorFlow's kernel.
     """
     x, axes = to_tensor(x), tuple(reduction_axes)
     mean, var = x.mean(axes), x.var(axes, correction=0)
@@ -344,7 +347,7 @@ def normalize_batch_in_training(x, gamma, beta, reduction_axes, epsilon=1e-3):
 
     scale = torch.rsqrt(along(var) + epsilon) * (1 if gamma is None else along(gamma))
     normalized = (x - along(mean)) * scale + (0 if beta is None else along(beta))
-    if x.dim() == 4 and sorted(axes) in ([0, 1, 2],) and settings.holds(until="tf.keras"):
+    if x.dim() == 4 and sorted(axes) in ([0, 1, 2],) and settings.holds(since="2.2.4", until="tf.keras"):
         count = x.numel() // max(mean.numel(), 1)
-        var = var * count / max(count - 1, 1)
+        mean, var = mean.detach(), var.detach() * count / max(count - 1, 1)  # the kernel's gradient has none for them
     return normalized, mean, var
