@@ -15,6 +15,7 @@ from kshim.core import checks
 
 before_construct: Callable | None = None  # hook: (cls, args, kwargs) -> (args, kwargs)
 before_call: Callable | None = None  # hook: (cls, method name, args, kwargs) -> (args, kwargs)
+revive: Callable | None = None  # hook: a config's value -> the object it tells of
 after_import: Callable | None = None  # hook: (package that loads on first use) -> None
 RESOLVERS: dict[str, Callable] = {}  # argument suffix -> function of a value: "_initializer" -> initializers.get
 SERIALIZERS: dict[str, Callable] = {}  # the same suffixes -> object to config value
@@ -149,7 +150,13 @@ class Configurable:
 
     @classmethod
     def from_config(cls, config):
-        """An object of this class made from ``get_config()``'s dict."""
+        """An object of this class made from ``get_config()``'s dict.
+
+        Of a user's class without a ``get_config`` of its own, objects among the arguments are made anew too.
+        """
+        told_by_us = next(base for base in cls.__mro__ if "get_config" in vars(base)).__module__.startswith("kshim.")
+        if revive is not None and told_by_us and not cls.__module__.startswith("kshim."):
+            config = {key: revive(value) if isinstance(value, dict) else value for key, value in config.items()}
         return cls(**config)
 
     def __repr__(self):

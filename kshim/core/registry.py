@@ -52,12 +52,28 @@ def registered_name(obj):
     return vars(obj).get("_registered_name") if hasattr(obj, "__dict__") else None
 
 
+def get_registered_name(obj):
+    """``package>name`` of a registered class or function, else its own name."""
+    return registered_name(obj) or obj.__name__
+
+
+def get_registered_object(name, custom_objects=None, module_objects=None):
+    """The object registered as ``name``, in ``custom_objects`` or in ``module_objects``; None if there is none."""
+    found = find_custom(name, custom_objects)
+    return (module_objects or {}).get(name) if found is None else found
+
+
 def find_custom(name, custom_objects=None):
     """The user's object of that name, or None."""
     for table in (custom_objects or {}, _scoped_custom.get() or {}, _global_custom):
         if name in table:
             return table[name]
     return None
+
+
+def visible_custom_objects():
+    """All custom objects that are found now, by name."""
+    return {**_global_custom, **(_scoped_custom.get() or {})}
 
 
 class Registry:
@@ -116,21 +132,46 @@ class Registry:
             f"Received: {identifier!r}"
         )
 
-    def from_config(self, config, custom_objects=None):
+    def from_config(self, config: Any, custom_objects=None):
         """The object a config dict describes: ``{"class_name": ..., "config": ...}``."""
         if not isinstance(config.get("class_name"), str):
             raise ValueError(f"A {self.kind} config needs a 'class_name'. Received: {config!r}")
-        inner = config.get("config")
+        inner: Any = config.get("config")
         if config["class_name"] == "function":
-            return self.find(inner, custom_objects)
-        found = find_custom(config.get("registered_name"), custom_objects)
-        if found is None:
-            found = self.find(config["class_name"], custom_objects)
+            if not isinstance(inner, str):
+                raise ValueError(f"A {self.kind} config of a function needs its name. Received: {config!r}")
+            return self.get(inner, custom_objects)
+        found = self._class_of(config, custom_objects)
         if not inspect.isclass(found):
             return found
-        inner = inner if isinstance(inner, dict) else {}
+        arguments = {} if inner is None else inner
+        allowed: Any = getattr(found, "config_type", dict)
+        if not isinstance(arguments, allowed):
+            raise ValueError(
+                f"Expected the config of {config['class_name']} to be a dict. "
+                f"Received: {type(arguments).__name__} {arguments!r}"
+            )
         with custom_object_scope(custom_objects or {}):  # what is inside may be the user's too
-            return found.from_config(inner) if hasattr(found, "from_config") else found(**inner)
+            return found.from_config(arguments) if hasattr(found, "from_config") else found(**arguments)
+
+    def _class_of(self, config, custom_objects):
+        """The class a config names. A name that says where it was registered stands for no other of that name."""
+        name, registered = config["class_name"], config.get("registered_name")
+        if self.kind == "optimizer" and find_custom(registered or name, custom_objects) is None:
+            name, registered = name.removeprefix("Custom>"), None  # so tf.keras writes its own
+        found = find_custom(registered, custom_objects) if isinstance(registered, str) else None
+        if found is None:
+            if isinstance(registered, str) and ">" in registered and name not in (custom_objects or {}):
+                found = find_custom(name)
+                if found is None:
+                    raise ValueError(
+                        f"Unknown {self.kind}: expected {registered!r} to be registered. Received: a config of "
+                        f"{name!r}. Import the code that has @register_keras_serializable, or pass "
+                        f"custom_objects={{{name!r}: ...}}."
+                    )
+                return found
+            found = self.find(name, custom_objects)
+        return found
 
     def serialize(self, obj):
         """The config that ``from_config`` reads back."""
@@ -140,7 +181,7 @@ class Registry:
             registered = registered_name(type(obj))
             own = registered is None and self.table.get(type(obj).__name__) is type(obj)
             return {
-                "module": self.module if own else None,
+                "module": getattr(obj, "config_module", self.module) if own else None,
                 "class_name": type(obj).__name__,
                 "config": obj.get_config(),
                 "registered_name": None if own else registered or type(obj).__name__,

@@ -3,6 +3,7 @@
 Source: Keras 3 ``backend/config.py``; the dialect is kshim's own (docs/design.md).
 """
 
+import contextlib
 import os
 
 FLOAT_NAMES = ("float16", "bfloat16", "float32", "float64")
@@ -134,6 +135,18 @@ def set_dialect(version):
     """
     global _dialect
     _dialect = _one_of("dialect", SHORT_NAMES.get(version, version), VERSIONS)
+
+
+@contextlib.contextmanager
+def as_dialect(version):
+    """Within the block the dialect is ``version``; None leaves it as it is."""
+    before = dialect()
+    if version is not None:
+        set_dialect(version)
+    try:
+        yield
+    finally:
+        set_dialect(before)
 
 
 def holds(since=None, until=None):

@@ -24,3 +24,12 @@ def same_padding(size, window, stride):
     """
     total = max((-(-size // stride) - 1) * stride + window - size, 0)
     return total // 2, total - total // 2
+
+
+def from_json(value):
+    """A shape, or a structure of shapes, that was JSON: lists of sizes are tuples again; anything else stays."""
+    if isinstance(value, dict):
+        return {key: from_json(item) for key, item in value.items()}
+    if is_shape(value):
+        return tuple(value)
+    return [from_json(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -353,8 +353,8 @@ __all__ = [
     "subtract",
 ]  # fmt: skip
 
-_LAYERS = [value for name, value in list(globals().items()) if name in __all__ and isinstance(value, type)]
-LAYERS.add(*(found for found in _LAYERS if issubclass(found, Layer)), RandomFourierFeatures)
+_CLASSES = {name: found for name, found in list(globals().items()) if name in __all__ and isinstance(found, type)}
+LAYERS.add(RandomFourierFeatures, **{name: found for name, found in _CLASSES.items() if issubclass(found, Layer)})
 
 
 def serialize(layer):

@@ -627,6 +627,43 @@ class Layer(configurable.Configurable, torch.nn.Module):
         """The KerasTensor(s) the layer gave."""
         return self.get_output_at(0)
 
+    # -- files ---------------------------------------------------------------------------------------------------
+
+    def save_own_variables(self, store):
+        """Put the layer's own weights, not those of layers within, into ``store``, a dict, by number."""
+        for index, variable in enumerate(own_variables(self)):
+            store[str(index)] = variable
+
+    def load_own_variables(self, store):
+        """Take them from ``store``, a dict of arrays.
+
+        Raises: ValueError if their number or a shape is wrong; nothing is written then.
+        """
+        own = own_variables(self)
+        if len(store) != len(own):
+            checks.fail(self, f"{len(own)} variables", f"{len(store)} of them, {sorted(store)}")
+        values = [torch.as_tensor(np.asarray(store[str(index)])) for index in range(len(own))]
+        for variable, value in zip(own, values, strict=True):
+            if variable.shape != value.shape:
+                checks.fail(self, f"a variable of shape {tuple(variable.shape)}", f"shape {tuple(value.shape)}")
+        with torch.no_grad():
+            for variable, value in zip(own, values, strict=True):
+                variable.data.copy_(value)
+
+    def get_build_config(self):
+        """What ``build_from_config`` takes: the shapes the layer was built for; None before."""
+        shape = self.__dict__.get("_build_shape")
+        if shape is None:
+            return None
+        return {"shapes_dict" if isinstance(shape, dict) else "input_shape": shape}
+
+    def build_from_config(self, config):
+        """Build for the shapes in ``config``, a dict with ``input_shape`` or ``shapes_dict``."""
+        if "shapes_dict" in config:
+            self.build(**{name: shapes.from_json(shape) for name, shape in config["shapes_dict"].items()})
+        elif config.get("input_shape") is not None:
+            self.build(shapes.from_json(config["input_shape"]))
+
     # -- config --------------------------------------------------------------------------------------------------
 
     def get_config(self):
@@ -638,6 +675,13 @@ class Layer(configurable.Configurable, torch.nn.Module):
         if own.get("activity_regularizer") is None:
             own.pop("activity_regularizer", None)
         return {**base, **own}
+
+    @classmethod
+    def from_config(cls, config):
+        """A layer made from ``get_config()``'s dict, with new weights."""
+        if "quantization_config" in config and config["quantization_config"] is None:  # Keras 3.15 writes it
+            config = {key: value for key, value in config.items() if key != "quantization_config"}
+        return super().from_config(config)
 
     def _config_value(self, name):
         return None if name in _BASE_ARGUMENTS and name not in self._kept else super()._config_value(name)
@@ -657,6 +701,11 @@ class Layer(configurable.Configurable, torch.nn.Module):
 _BASE_ARGUMENTS = tuple(
     p for p in inspect.signature(Layer.__init__).parameters if p not in ("self", "kwargs", "activity_regularizer")
 )
+
+
+def own_variables(module):
+    """The variables of ``module`` without those of its sub-modules: trainable ones first, as in Keras."""
+    return [v for v in (*module._parameters.values(), *module._buffers.values()) if v is not None]
 
 
 def weights_of(module):

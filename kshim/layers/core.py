@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from kshim import initializers
-from kshim.core import checks, dtypes
+from kshim.core import checks, dtypes, serialization, shapes
 from kshim.core.checks import positive_int
 from kshim.core.shapes import is_shape, map_shapes
 from kshim.graph import infer
@@ -331,6 +331,26 @@ class Lambda(Layer):
     def get_config(self):
         return {k: v for k, v in super().get_config().items() if v is not None or k not in ("output_shape", "mask")}
 
+    @classmethod
+    def from_config(cls, config):
+        """The layer. A function as bytecode is refused in safe mode; one by name has to be registered.
+
+        Raises: RefusedFileError, ValueError.
+        """
+        config = {key: value for key, value in config.items() if key not in _TOLD_BESIDE}
+        name = config.get("name")
+        what = "a `Lambda` layer" + (f" {name!r}" if isinstance(name, str) else "")
+        config["function"] = serialization.function(config.get("function"), what)
+        for key in ("output_shape", "mask"):
+            value = config.get(key)
+            if isinstance(value, dict) or (isinstance(value, str) and key == "output_shape") or _is_bytecode(value):
+                config[key] = serialization.function(value, what)
+            elif isinstance(value, list):
+                config[key] = shapes.from_json(value)
+        if isinstance(config.get("arguments"), dict):
+            config["arguments"] = serialization.revive(config["arguments"])
+        return cls(**config)
+
     def lowered_call(self, node):
         lowered = super().lowered_call(node)
         if lowered is None or self.arguments or self._takes:
@@ -339,6 +359,16 @@ class Lambda(Layer):
 
     def _makes_masks(self):
         return self.mask is not None
+
+
+# What files say beside a function: how it is told, and which module it was in.
+_TOLD_BESIDE = {
+    f"{name}{part}" for name in ("function", "output_shape", "mask") for part in ("_type", "_module")
+} | {"module"}  # fmt: skip
+
+
+def _is_bytecode(value):
+    return isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str)
 
 
 class Masking(Layer):

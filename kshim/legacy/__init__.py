@@ -1,8 +1,11 @@
 """Older generations of Keras, as data: ``arguments``, ``names`` and ``modules``; importing it sets the hooks."""
 
 import kshim.backend
-import kshim.layers  # noqa: F401 # both are written to by names.attach()
-from kshim.legacy import names, translate
+import kshim.layers  # written to by names.attach(), as the backend is
+import kshim.saving.weights
+from kshim.legacy import names, translate, weights
 
 translate.attach()
 names.attach()
+kshim.saving.weights.from_old = weights.from_file
+kshim.saving.weights.old_state = weights.optimizer_state

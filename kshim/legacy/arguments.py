@@ -160,6 +160,7 @@ OPTIMIZERS = {
         Row(
             renamed={"lr": "learning_rate"},
             joined={"learning_rate": Joined(("learning_rate", "decay"), values.rate_with_decay)},
+            gone={"jit_compile": Gone((None, True, False)), "is_legacy_optimizer": Gone((None, True, False))},
         ),
         Row(until="2.3.1", renamed={"clipnorm": "global_clipnorm"}),  # one norm over all gradients
     ),

@@ -19,7 +19,22 @@ def hard_sigmoid(x):
     """``0.2 * x + 0.5`` within [0, 1] up to tf.keras, ``x / 6 + 0.5`` in Keras 3."""
     if settings.holds(since="3"):
         return _hard_sigmoid_today(x)
+    return hard_sigmoid_of_old(x)
+
+
+def hard_sigmoid_of_old(x):
+    """``0.2 * x + 0.5`` within [0, 1]."""
     return torch.clamp(arrays.to_tensor(x) * 0.2 + 0.5, 0, 1)
+
+
+hard_sigmoid_of_old.__name__ = "hard_sigmoid"  # as it stands in configs
+
+
+class HardSigmoid:
+    """The name ``"hard_sigmoid"``: the function of the dialect in which it was said, whatever the dialect is later."""
+
+    def __new__(cls):
+        return _hard_sigmoid_today if settings.holds(since="3") else hard_sigmoid_of_old
 
 
 class l1_l2:

@@ -103,7 +103,9 @@ LAYERS = {
             renamed={"batch_input_shape": "batch_shape"},
             joined={"input_shape": Joined(("input_dim", "input_length"), lambda dim, length: (length, dim))},
             gone={
-                "input_dtype": Gone((None, "float32", "float64"), "Put an Input(dtype=...) before the layer."),
+                "input_dtype": Gone(
+                    (None, "float32", "float64", "int32", "int64"), "Put an Input(dtype=...) before the layer."
+                ),
                 "cache_enabled": Gone((None, True, False)),
                 "dynamic": Gone((None, True, False)),
             },

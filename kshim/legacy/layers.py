@@ -12,7 +12,7 @@ import operator
 import torch
 from torch.nn import functional as F
 
-from kshim.core import checks, settings
+from kshim.core import checks, serialization, settings
 from kshim.core.checks import one_of, positive_int
 from kshim.layers import LAYERS, Conv2DTranspose, InputSpec, Layer
 from kshim.legacy import values
@@ -208,6 +208,15 @@ class Merge(Layer):
     def _own_config(self):
         names = ("mode", "concat_axis", "dot_axes", "output_shape", "output_mask", "arguments")
         return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(cls, config):
+        """The layer; functions told as bytecode are refused in safe mode."""
+        config = dict(config)
+        for name in ("mode", "output_shape", "output_mask"):
+            if config.pop(f"{name}_type", "raw") != "raw":
+                config[name] = serialization.function(config[name], "a `Merge` layer")
+        return super().from_config(config)
 
     def get_config(self):
         layers = [LAYERS.serialize(layer) for layer in self.layers] or None

@@ -3,7 +3,7 @@
 import torch
 
 from kshim import initializers
-from kshim.core import checks, dtypes, names
+from kshim.core import checks, dtypes, names, serialization
 from kshim.core.configurable import Configurable, translated
 from kshim.core.variable import Variable
 from kshim.losses.base import as_tensor, broadcast_weight, same_rank
@@ -175,6 +175,13 @@ class MeanMetricWrapper(Mean):
     def __init__(self, fn, name=None, dtype=None, **kwargs):
         super().__init__(name or getattr(fn, "__name__", type(fn).__name__), dtype)
         self.fn, self.arguments = fn, kwargs
+
+    @classmethod
+    def from_config(cls, config):
+        """The metric; its function, by name, has to be registered."""
+        if "fn" in config and not callable(config["fn"]):
+            config = {**config, "fn": serialization.function(config["fn"], "a metric")}
+        return super().from_config(config)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         with torch.no_grad():

@@ -30,7 +30,9 @@ def graph_config(model, function):
         id(layer): [n for n in layer._inbound_nodes if id(n) in nodes or isinstance(layer, InputLayer)]
         for layer in function.operations
     }
-    places = {id(node): (node.operation.name, i) for own in calls.values() for i, node in enumerate(own)}
+    places = {
+        id(node): (node.operation.name, i) for own in calls.values() for i, node in enumerate(own, _own_calls(own[0]))
+    }  # fmt: skip
 
     def history(tensor):
         return [*places[id(tensor.node)], tensor.index]
@@ -62,6 +64,11 @@ def graph_config(model, function):
     }
 
 
+def _own_calls(node):
+    """How many calls a file counts before the first one of a layer: a graph has one that made it."""
+    return int(getattr(node.operation, "_stacked", True) is False and node.operation._function is not None)
+
+
 def _arguments(node):
     return {"args": list(node.args), "kwargs": node.kwargs}
 
@@ -78,11 +85,14 @@ def graph_from_config(config):
     layers = {}
     waiting = []
     for entry in config["layers"]:
-        layer = LAYERS.get(entry)
-        layers[entry["name"]] = layer
-        waiting += [(layer, node) for node in entry["inbound_nodes"]]
+        layer = layers[entry["name"]] = LAYERS.get(_unbuilt(entry))
+        layer.name = entry["name"]  # a stack told as a list of layers has no name in it
+        waiting += [
+            (layer, node if isinstance(node, dict) else _told_by_place(node)) for node in entry["inbound_nodes"]
+        ]
 
-    calls = {name: [layer.output] if isinstance(layer, InputLayer) else [] for name, layer in layers.items()}
+    before_3 = any(not isinstance(node, dict) for entry in config["layers"] for node in entry["inbound_nodes"])
+    calls = {name: _first_calls(layer, before_3) for name, layer in layers.items()}
 
     def tensor(place):
         name, node_index, index = place
@@ -126,7 +136,50 @@ def graph_from_config(config):
             return tensor(structure)
         return [ends(item) for item in structure]
 
-    return ends(config["input_layers"]), ends(config["output_layers"])
+    inputs, outputs = ends(config["input_layers"]), ends(config["output_layers"])
+    if before_3:
+        inputs, outputs = _alone(inputs), _alone(outputs)
+    return inputs, outputs
+
+
+def _first_calls(layer, before_3):
+    """What the numbers of a layer's calls begin with: an input's tensor, or that a graph is one by itself."""
+    stacked = getattr(layer, "_stacked", None)
+    is_graph = stacked is False and layer._function is not None
+    if isinstance(layer, InputLayer):
+        return [layer.output]
+    return [None] if is_graph or (before_3 and stacked) else []
+
+
+def _alone(structure):
+    """A list of one tensor as that tensor: so it was before Keras 3."""
+    return structure[0] if isinstance(structure, list) and len(structure) == 1 else structure
+
+
+def _unbuilt(entry):
+    """A layer's config without the shape it was built for: the call builds it."""
+    return {key: value for key, value in entry.items() if key != "build_config"} if isinstance(entry, dict) else entry
+
+
+def _told_by_place(node):
+    """The call that a node of a file before Keras 3 stands for: a list of ``[layer, node, tensor, arguments]``."""
+
+    def tensor(place):
+        return {"class_name": TENSOR, "config": {"keras_history": place[:3]}}
+
+    def argument(value):
+        if isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str) and value[1:3] == [
+            checks.as_int(value[1]), checks.as_int(value[2])]:  # fmt: skip
+            return tensor(value)
+        return [argument(item) for item in value] if isinstance(value, list) else value
+
+    places = [node] if node and isinstance(node[0], str) else list(node)
+    tensors = [tensor(place) for place in places]
+    kwargs = places[0][3] if len(places[0]) > 3 else {}
+    return {
+        "args": [tensors[0] if len(tensors) == 1 else tensors],
+        "kwargs": {key: argument(value) for key, value in kwargs.items()},
+    }
 
 
 class _NotYet(Exception):
@@ -136,4 +189,4 @@ class _NotYet(Exception):
 def layers_from_config(config, custom_objects=None):
     """The layers of a stack."""
     with custom_object_scope(custom_objects or {}):
-        return [LAYERS.get(entry) for entry in config["layers"]]
+        return [LAYERS.get(_unbuilt(entry)) for entry in config["layers"]]

@@ -1,5 +1,7 @@
 """``Model``: a layer that trains. With ``inputs`` and ``outputs`` it is the graph between them."""
 
+import json
+
 import torch
 
 from kshim.core import checks, dtypes, tree
@@ -10,7 +12,7 @@ from kshim.layers import InputLayer
 from kshim.layers.base import Layer
 from kshim.models import config, extensions
 from kshim.models import summary as summaries
-from kshim.saving import load_weights, save_weights
+from kshim.saving import load_weights, save_model, save_weights, serialize_keras_object
 from kshim.training.trainer import Trainer
 
 
@@ -31,6 +33,8 @@ class Model(Trainer, Layer):
     """
 
     takes_strings = True
+    config_module = "keras"  # Keras' module of the class in configs
+    _stacked = False
 
     def __new__(cls, *args, **kwargs):
         if cls is Model and ("outputs" in kwargs or len(args) >= 2):
@@ -282,6 +286,18 @@ class Model(Trainer, Layer):
             args = (self.arranged_inputs(args[0]), *args[1:])
         return super()._record(args, kwargs)
 
+    @classmethod
+    def from_config(cls, given, custom_objects=None):
+        """A model made anew from ``get_config()``'s dict, with new weights."""
+        if "input_layers" not in given:
+            return super().from_config(given)
+        with custom_object_scope(custom_objects or {}):
+            inputs, outputs = config.graph_from_config(given)
+        model = (Functional if cls is Model else cls)(inputs, outputs, name=given.get("name"))
+        if given.get("trainable") is False:
+            model.trainable = False
+        return model
+
     # -- weights in files, summary -------------------------------------------------------------------------------
 
     def save_weights(self, filepath, overwrite=True):
@@ -292,11 +308,17 @@ class Model(Trainer, Layer):
         """Read weights from such a file; nothing changes unless all of them fit."""
         load_weights(self, filepath, skip_mismatch=skip_mismatch, by_name=by_name)
 
-    def save(self, filepath, overwrite=True):
-        """Not there yet: kshim saves weights."""
-        raise NotImplementedError(
-            f"kshim has no Model.save yet. Received: {filepath!r}. Use model.save_weights('name.weights.h5')."
-        )
+    def save(self, filepath, overwrite=True, zipped=None, include_optimizer=True, save_format=None):
+        """Write the whole model to a ``.keras`` file, or to an ``.h5`` file; see ``saving.save_model``."""
+        save_model(self, filepath, overwrite, zipped, include_optimizer, save_format)
+
+    def to_json(self, **kwargs):
+        """The model without its weights as JSON text; ``kwargs`` go to ``json.dumps``."""
+        return json.dumps(serialize_keras_object(self), **kwargs)
+
+    def get_build_config(self):
+        """The shape of the input; a graph's stands in the graph."""
+        return None if self._function is not None and not self._stacked else super().get_build_config()
 
     def summary(self, line_length=None, positions=None, print_fn=None, expand_nested=False, show_trainable=False,
                 layer_range=None):  # fmt: skip
@@ -326,23 +348,13 @@ class Model(Trainer, Layer):
 class Functional(Model):
     """The class of ``Model(inputs, outputs)``."""
 
+    config_module = "keras.src.models.functional"
+
     def get_config(self):
         """Name and graph: layers, their calls, inputs and outputs."""
         if type(self) is not Functional:
             return super().get_config()
         return {"name": self.name, "trainable": self.trainable, **config.graph_config(self, self._function)}
-
-    @classmethod
-    def from_config(cls, given, custom_objects=None):
-        """A model made anew from ``get_config()``'s dict, with new weights."""
-        if "input_layers" not in given:
-            return cls(**given)
-        with custom_object_scope(custom_objects or {}):
-            inputs, outputs = config.graph_from_config(given)
-        model = cls(inputs, outputs, name=given.get("name"))
-        if given.get("trainable") is False:
-            model.trainable = False
-        return model
 
 
 def name_of(layer):

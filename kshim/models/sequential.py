@@ -33,6 +33,9 @@ class Sequential(Model):
     Source: Keras 3 ``models/sequential.py``.
     """
 
+    config_type = dict, list  # up to 2.2 a list of layers
+    _stacked = True
+
     def __init__(self, layers=None, trainable=True, name=None):
         Layer.__init__(self, trainable=trainable, name=name)
         # The graph's two ends; the graph between them is made when it is asked for, not at each add.
@@ -151,6 +154,8 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """A model made anew from ``get_config()``'s dict, with new weights."""
+        if isinstance(config, list):
+            config = {"layers": config}
         if "layers" not in config:
             return cls(**config)
         model = cls(layers_from_config(config, custom_objects), name=config.get("name"))

@@ -43,7 +43,7 @@ class Reader:
     """An HDF5 file open for reading; use it in a ``with`` block.
 
     Args:
-        path: path of the file.
+        path: path of the file, or a file object.
 
     Raises:
         OSError: it is no HDF5 file, or does not exist.
@@ -139,8 +139,16 @@ class Reader:
         return data
 
 
+def versions(reader, group):
+    """``(Keras version, backend)`` of what wrote a file: those of the group, or of the whole file; 1.0.0 wrote none."""
+    told = [reader.text(group, name) or reader.text(reader.file, name) for name in ("keras_version", "backend")]
+    return told[0] or "1.0.0", told[1]
+
+
 def read(data):
-    """A checked dataset as a tensor."""
+    """A checked dataset as a tensor; a tensor as it is."""
+    if isinstance(data, torch.Tensor):
+        return data
     array = np.empty(data.shape, data.dtype.newbyteorder("="))
     if data.shape == ():
         array[()] = data[()]

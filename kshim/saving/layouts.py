@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from kshim.core import names
+from kshim.layers.base import own_variables
 
 TORCH_OWN = ("_modules", "_parameters", "_buffers")  # where nn.Module itself keeps things
 
@@ -18,11 +19,6 @@ class Slot(NamedTuple):
     path: str  # of the group; "" is the file itself
     owner: Any
     variables: list
-
-
-def own_variables(module):
-    """The variables of ``module`` without those of its sub-modules: trainable ones first, as in Keras."""
-    return [v for v in (*module._parameters.values(), *module._buffers.values()) if v is not None]
 
 
 def keras_3(model):

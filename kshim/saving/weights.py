@@ -5,12 +5,16 @@ Source: Keras 3 ``saving/saving_api.py``; the layouts in ``saving/layouts.py``.
 
 import os
 import warnings
+from collections.abc import Callable
 
 import torch
 
 from kshim.core import checks, files, settings
+from kshim.layers import Layer
 from kshim.saving import h5, layouts
 
+from_old: Callable | None = None  # hook: (layer, arrays, keras version, backend) -> arrays in today's shapes
+old_state: Callable | None = None  # hook: (model, optimizer's arrays, names) -> in today's order, in the file's dialect
 SUFFIXES = (".weights.h5", ".h5", ".hdf5")
 LAYOUT_VERSION = "2.3.1"  # whose layout the ".h5" files have
 
@@ -30,7 +34,7 @@ def save_weights(model, filepath, overwrite=True):
     """
     path = os.fspath(filepath)
     _check_built(model, "saving a model")
-    write = _write_keras_3 if _keras_3_by_name(path) else _write_keras_2
+    write = write_keras_3 if _keras_3_by_name(path) else write_keras_2
     module = h5.h5py()
     if not files.may_write(path, overwrite):
         return
@@ -67,13 +71,32 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
                     "`by_name` only supports loading legacy '.h5' or '.hdf5' files. "
                     f"Received: {path!r}, which has Keras 3's layout. Load it without by_name."
                 )
-            found = _match_keras_3(reader, model, skip_mismatch)
+            found = match_keras_3(reader, model, skip_mismatch)
         else:
-            found = _match_keras_2(reader, root, model, skip_mismatch, by_name)
-        values = [(variable, h5.read(data)) for variable, data in found]
+            found = match_keras_2(reader, root, model, skip_mismatch, by_name)
+        values = read(found)
+    assign(values)
+
+
+def read(found):
+    """The pairs of ``match_keras_3`` and ``match_keras_2`` with values in the place of datasets."""
+    return [
+        (to, {name: h5.read(part) for name, part in data.items()} if isinstance(data, dict) else h5.read(data))
+        for to, data in found
+    ]
+
+
+def assign(values):
+    """Write the pairs of ``read``."""
     with torch.no_grad():
-        for variable, value in values:
-            _assign(variable, value)
+        for to, value in values:
+            if isinstance(value, dict):
+                if value:
+                    to.load_own_variables({name: array.numpy() for name, array in value.items()})
+            elif hasattr(to, "assign"):
+                to.assign(value)
+            else:
+                to.data.copy_(value)
 
 
 def _keras_3_by_name(path):
@@ -99,13 +122,23 @@ def _check_built(model, doing):
 # -- Keras 3's layout ------------------------------------------------------------------------------------------
 
 
-def _write_keras_3(file, model):
-    for path, owner, variables in [*layouts.keras_3(model), *_optimizer_slots(model)]:
+def write_keras_3(file, model, include_optimizer=True):
+    """Write the weights of ``model``, and its optimizer's state unless left out, into the HDF5 file."""
+    for path, owner, variables in [*layouts.keras_3(model), *(_optimizer_slots(model) if include_optimizer else [])]:
         group = file.create_group(f"{path}/vars".lstrip("/"))
         if isinstance(getattr(owner, "name", None), str):
             group.attrs["name"] = owner.name
-        for index, variable in enumerate(variables):
-            h5.write(group, str(index), variable)
+        store = {str(index): variable for index, variable in enumerate(variables)}
+        if _has_own(owner, "save_own_variables"):
+            store = {}
+            owner.save_own_variables(store)
+        for name, value in store.items():
+            h5.write(group, name, value)
+
+
+def _has_own(owner, method):
+    """Whether the class of a layer has written ``save_own_variables`` or ``load_own_variables`` anew."""
+    return isinstance(owner, Layer) and getattr(type(owner), method) is not getattr(Layer, method)
 
 
 def _optimizer_slots(model):
@@ -115,11 +148,14 @@ def _optimizer_slots(model):
     return [] if not variables else [layouts.Slot("optimizer", optimizer, list(variables))]
 
 
-def _match_keras_3(reader, model, skip_mismatch):
-    """``(variable, dataset)`` pairs, all checked."""
+def match_keras_3(reader, model, skip_mismatch):
+    """``(variable, dataset)`` pairs, all checked; a layer with a ``load_own_variables`` stands for its variables."""
     found, failed = [], {}
     for path, owner, variables in layouts.keras_3(model):
         group = reader.group(f"{path}/vars".lstrip("/"))
+        if _has_own(owner, "load_own_variables"):
+            found.append((owner, {} if group is None else {name: reader.array(name, group) for name in group}))
+            continue
         data = _numbered(reader, group)
         name = getattr(owner, "name", None)
         reason = _misfit(repr(name) if isinstance(name, str) else type(owner).__name__, variables, data)
@@ -131,7 +167,9 @@ def _match_keras_3(reader, model, skip_mismatch):
         _report(failed, skip_mismatch)
     for path, optimizer, variables in _optimizer_slots(model):
         data = _numbered(reader, reader.group(f"{path}/vars"))
-        if [tuple(v.shape) for v in variables] == [d.shape for d in data]:
+        if old_state is not None:
+            data = [torch.as_tensor(array) for array in old_state(model, [d[()] for d in data], [])]
+        if [tuple(v.shape) for v in variables] == [tuple(d.shape) for d in data]:
             found += zip(variables, data, strict=True)
         else:
             warnings.warn(
@@ -181,11 +219,12 @@ def _report(failed, skip_mismatch):
 # -- Keras 2's layout ------------------------------------------------------------------------------------------
 
 
-def _write_keras_2(file, model):
+def write_keras_2(file, model, version=LAYOUT_VERSION):
+    """Write the weights of ``model`` into an HDF5 file or group, as ``version`` of Keras does."""
     slots = layouts.keras_2(model)
     h5.write_names(file, "layer_names", [slot.path for slot in slots])
     file.attrs["backend"] = b"torch"
-    file.attrs["keras_version"] = LAYOUT_VERSION.encode()
+    file.attrs["keras_version"] = version.encode()
     # Sorted, since HDF5 makes the groups of a name with slashes: "a/b" before "a" would be in its way.
     for path, _, variables in [*sorted(slots, key=lambda slot: slot.path), layouts.top_level(model)]:
         group = file.create_group(path)
@@ -196,19 +235,23 @@ def _write_keras_2(file, model):
 
 
 def _weight_names(variables):
-    """``dense/kernel:0`` for each variable; a name that occurs again gets a number."""
-    found = []
-    for variable in variables:
-        name = base = getattr(variable, "path", "variable")
-        count = 0
-        while f"{name}:0" in found:
+    """``dense/kernel:0`` for each variable."""
+    return [f"{name}:0" for name in distinct([getattr(v, "path", "variable") for v in variables])]
+
+
+def distinct(names):
+    """``names``, where one that occurs again has a number."""
+    found: dict = {}
+    for base in names:
+        name, count = base, 0
+        while name in found:
             count += 1
             name = f"{base}_{count}"
-        found.append(f"{name}:0")
-    return found
+        found[name] = None
+    return list(found)
 
 
-def _match_keras_2(reader, root, model, skip_mismatch, by_name):
+def match_keras_2(reader, root, model, skip_mismatch, by_name):
     """``(variable, dataset)`` pairs, all checked."""
     saved = []
     for name in reader.names(root, "layer_names"):
@@ -234,9 +277,12 @@ def _match_keras_2(reader, root, model, skip_mismatch, by_name):
     if group is not None:
         data = [reader.array(weight, group) for weight in reader.names(group, "weight_names")]
         pairs.append((top, top.path, data))
-    _refuse_flipped_kernels(reader, root, saved)
+    version, backend = h5.versions(reader, root)
     found, failed = [], {}
-    for (_, layer, variables), name, data in pairs:
+    for (_, layer, variables), name, stored in pairs:
+        data = stored
+        if from_old is not None:
+            data = from_old(layer, stored, version, backend)
         reason = _misfit(f"{layer.name!r} (named {name!r} in the file)", variables, data)
         if reason:
             failed[layer] = reason
@@ -245,19 +291,3 @@ def _match_keras_2(reader, root, model, skip_mismatch, by_name):
     if failed:
         _report(failed, skip_mismatch)
     return found
-
-
-def _refuse_flipped_kernels(reader, root, saved):
-    """Theano's convolutions turned kernels round, so a file of its weights means something else."""
-    if reader.text(root, "backend") == "theano" and any(len(d.shape) > 2 for _, data in saved for d in data):
-        raise NotImplementedError(
-            "kshim does not yet read convolution kernels that Keras on Theano wrote. Received: a file with "
-            "backend='theano'. Load it in Keras 2 on TensorFlow and save the weights there."
-        )
-
-
-def _assign(variable, value):
-    if hasattr(variable, "assign"):
-        variable.assign(value)
-    else:
-        variable.data.copy_(value)

@@ -101,7 +101,7 @@ class CompiledLoss:
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The weighted sum of the losses of structures with one entry for each output."""
         try:
-            if self.single is not None:
+            if self.single is not None and isinstance(y_pred, torch.Tensor):
                 return self.single(y_true, y_pred, sample_weight)
             return self._sum(y_true, y_pred, sample_weight)
         except RuntimeError as error:

@@ -8,7 +8,7 @@ import torch
 from kshim import optimizers
 from kshim.callbacks import CallbackList
 from kshim.callbacks.run import Run
-from kshim.core import checks, settings, tree
+from kshim.core import checks, serialization, settings, tree
 from kshim.core.arrays import to_numpy
 from kshim.core.configurable import translated
 from kshim.layers.calling import collect_losses
@@ -20,6 +20,10 @@ from kshim.training.data import arrays, streams
 from kshim.training.data.steps import in_steps
 from kshim.training.loop import run_epoch
 from kshim.training.steps import Steps
+
+_COMPILE_CONFIG = (
+    "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile",
+)  # fmt: skip
 
 
 class Trainer(Steps):
@@ -92,6 +96,32 @@ class Trainer(Steps):
         self.train_function = self.test_function = self.predict_function = None
         self.run_eagerly, self.jit_compile, self.steps_per_execution = run_eagerly, False, steps_per_execution
         self.stop_training = False
+
+    def get_compile_config(self):
+        """The arguments of ``compile`` as JSON values; {} before, and where a torch object has no config."""
+        if not self.compiled:
+            return {}
+        given = {name: self._compiled[name] for name in _COMPILE_CONFIG} | {"optimizer": self.optimizer}
+        try:
+            return serialization.serialize_keras_object(given)
+        except TypeError as error:
+            checks.warn(
+                f"{checks.describe(self)}: what it is compiled with is left out, since it has no config. "
+                f"Received: {error} Call compile() again after loading."
+            )
+            return {}
+
+    def compile_from_config(self, config):
+        """Compile as ``get_compile_config`` told, and give the optimizer its variables if the model is built."""
+        if type(self).compile is not Trainer.compile and type(self).compile_from_config is Trainer.compile_from_config:
+            checks.warn(
+                "`compile()` was not called as part of model loading because the model's `compile()` method is custom. "
+                "Write `get_compile_config()` and `compile_from_config()` too, or call it again."
+            )
+            return
+        self.compile(**serialization.revive({name: value for name, value in config.items() if value is not None}))
+        if self.built and isinstance(self.optimizer, optimizers.Optimizer) and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
 
     @property
     def compiled(self):

@@ -1,0 +1,27 @@
+"""Which Keras wrote a file, and so in which dialect its words are read."""
+
+import re
+
+KERAS_VERSION = "3.15.1"  # whose files kshim writes
+
+# the first version that the dialect does not stand for -> dialect
+_UNTIL = (((1,), "0.3.3"), ((2,), "1.2.2"), ((2, 2), "2.0.8"), ((2, 3), "2.2.4"), ((2, 4), "2.3.1"), ((3,), "tf.keras"))
+
+
+def dialect_of(version):
+    """The dialect of a file.
+
+    Args:
+        version: its ``keras_version``, as in ``"2.2.4-tf"``; None for a file without one, which Keras 1 wrote.
+
+    Raises: ValueError if it is no version.
+    """
+    if version is None:
+        return "1.2.2"
+    numbers = re.match(r"\d+(\.\d+)*", version) if isinstance(version, str) and len(version) < 100 else None
+    if numbers is None:
+        raise ValueError(f"Expected `keras_version` of a file to be a version. Received: {version!r}")
+    if version.endswith("-tf"):
+        return "tf.keras"
+    found = tuple(int(number) for number in numbers[0].split("."))
+    return next((dialect for first, dialect in _UNTIL if found < first), "3")
