@@ -18,6 +18,7 @@ from kshim import (
     optimizers,
     random,
     regularizers,
+    saving,
     tree,
     utils,
 )
@@ -52,7 +53,7 @@ __all__ = [
     "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks", "config",
     "constraints", "datasets", "device", "dialect", "dtype_policies", "initializers", "install", "layers", "losses",
     "metrics", "mixed_precision", "models", "optimizers", "preprocessing", "random", "regularizers",
-    "remat", "set_dialect", "tree", "uninstall", "utils",
+    "remat", "saving", "set_dialect", "tree", "uninstall", "utils",
 ]  # fmt: skip
 
 

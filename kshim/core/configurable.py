@@ -156,7 +156,10 @@ class Configurable:
         """
         told_by_us = next(base for base in cls.__mro__ if "get_config" in vars(base)).__module__.startswith("kshim.")
         if revive is not None and told_by_us and not cls.__module__.startswith("kshim."):
-            config = {key: revive(value) if isinstance(value, dict) else value for key, value in config.items()}
+            config = {
+                key: revive(value) if isinstance(value, dict) and "class_name" in value else value
+                for key, value in config.items()
+            }
         return cls(**config)
 
     def __repr__(self):

@@ -19,22 +19,26 @@ def hard_sigmoid(x):
     """``0.2 * x + 0.5`` within [0, 1] up to tf.keras, ``x / 6 + 0.5`` in Keras 3."""
     if settings.holds(since="3"):
         return _hard_sigmoid_today(x)
-    return hard_sigmoid_of_old(x)
+    return hard_sigmoid_of_keras_2(x)
 
 
-def hard_sigmoid_of_old(x):
-    """``0.2 * x + 0.5`` within [0, 1]."""
+def hard_sigmoid_of_keras_2(x):
+    """``0.2 * x + 0.5`` within [0, 1], in every dialect."""
     return torch.clamp(arrays.to_tensor(x) * 0.2 + 0.5, 0, 1)
 
 
-hard_sigmoid_of_old.__name__ = "hard_sigmoid"  # as it stands in configs
+def hard_sigmoid_of_keras_3(x):
+    """``x / 6 + 0.5`` within [0, 1], in every dialect."""
+    return _hard_sigmoid_today(x)
 
 
-class HardSigmoid:
-    """The name ``"hard_sigmoid"``: the function of the dialect in which it was said, whatever the dialect is later."""
-
-    def __new__(cls):
-        return _hard_sigmoid_today if settings.holds(since="3") else hard_sigmoid_of_old
+def keep_formulas(model, dialect):
+    """Let ``model``, which a file of ``dialect`` told, compute as there, whatever the dialect of the script is."""
+    own = hard_sigmoid_of_keras_3 if dialect == "3" else hard_sigmoid_of_keras_2
+    for module in model.modules():
+        for name in ("activation", "recurrent_activation"):
+            if vars(module).get(name) is hard_sigmoid:
+                setattr(module, name, own)
 
 
 class l1_l2:

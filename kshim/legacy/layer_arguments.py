@@ -103,9 +103,7 @@ LAYERS = {
             renamed={"batch_input_shape": "batch_shape"},
             joined={"input_shape": Joined(("input_dim", "input_length"), lambda dim, length: (length, dim))},
             gone={
-                "input_dtype": Gone(
-                    (None, "float32", "float64", "int32", "int64"), "Put an Input(dtype=...) before the layer."
-                ),
+                "input_dtype": Gone((None, "float32", "float64"), "Put an Input(dtype=...) before the layer."),
                 "cache_enabled": Gone((None, True, False)),
                 "dynamic": Gone((None, True, False)),
             },
@@ -153,6 +151,7 @@ LAYERS = {
     "layers.SpatialDropout3D": (Row(renamed=LAYOUT, values=LAYOUTS),),
     # -- embeddings, activations, normalization
     "layers.Embedding": (
+        Row(gone={"input_dtype": Gone((None, "float32", "float64", "int32", "int64"), "Put an Input before the layer.")}),
         Row(
             until="1.2.2",
             positions=("input_dim", "output_dim", "embeddings_initializer", "input_length", "embeddings_regularizer",

@@ -131,7 +131,10 @@ TWINS = {
 
 # what strings may say, beside today's names
 STRINGS: tuple[tuple[Registry, dict[str, Any]], ...] = (
-    (activations.REGISTRY, {"hard_sigmoid": functions.HardSigmoid}),
+    (activations.REGISTRY, {
+        f.__name__: f
+        for f in (functions.hard_sigmoid, functions.hard_sigmoid_of_keras_2, functions.hard_sigmoid_of_keras_3)
+    }),
     (regularizers.REGISTRY, {"l1_l2": functions.l1_l2, "l1l2": functions.l1_l2,
                              **{thing.__name__: thing for thing in GONE["regularizers"]}}),
     (constraints.REGISTRY, {"maxnorm": constraints.MaxNorm, "nonneg": constraints.NonNeg,

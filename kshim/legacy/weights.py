@@ -12,10 +12,7 @@ from kshim.core import settings
 from kshim.legacy.layers import Deconvolution2D
 
 # The layers whose kernels Theano turned round: (rows, columns, in, out).
-TURNED = (
-    layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Conv2DTranspose, layers.Conv3DTranspose, layers.SeparableConv2D,
-    layers.DepthwiseConv2D,
-)  # fmt: skip
+TURNED = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Conv2DTranspose, layers.ConvLSTM2D)
 
 # class -> where each of today's gates stood in the old order (i, c, f, o; z, r, h)
 GATES = {layers.LSTM: (0, 2, 1, 3), layers.GRU: (0, 1, 2), layers.ConvLSTM2D: (0, 2, 1, 3)}

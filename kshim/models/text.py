@@ -2,7 +2,7 @@
 
 import json
 
-from kshim.core import serialization, settings
+from kshim.core import serialization
 from kshim.core.untrusted import RefusedFileError
 from kshim.saving import versions
 
@@ -38,7 +38,8 @@ def model_from_config(config, custom_objects=None):
             f"`Sequential.from_config(config)`? Received: {type(config).__name__}."
         )
     version = config.get("keras_version")
-    dialect = versions.dialect_of(version) if version else None
     told = {key: value for key, value in config.items() if key != "compile_config"}
-    with settings.as_dialect(dialect):
+    if not version:
         return serialization.deserialize_keras_object(told, custom_objects)
+    with versions.reading(version) as made:
+        return made(serialization.deserialize_keras_object(told, custom_objects))

@@ -27,7 +27,7 @@ def write(model, path, include_optimizer=True):
             config.pop("compile_config", None)
         text = json.dumps(config)
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
-    metadata = json.dumps({"keras_version": versions.KERAS_VERSION, "date_saved": now})
+    told = {"keras_version": versions.KERAS_VERSION, "date_saved": now, "kshim_dialect": settings.dialect()}
     module = h5.h5py()
 
     def write_weights(file):
@@ -35,7 +35,7 @@ def write(model, path, include_optimizer=True):
             weights.write_keras_3(opened, model, include_optimizer)
 
     with files.replacing(path) as temporary, open(temporary, "w+b") as file, zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(METADATA, metadata)
+        archive.writestr(METADATA, json.dumps(told))
         archive.writestr(CONFIG, text)
         region.write_member(archive, WEIGHTS, write_weights)
         with tempfile.TemporaryDirectory() as folder:
@@ -63,12 +63,13 @@ def load(path, compile=True):
     """
     with _opened(path) as archive:
         config = read_json(path, archive, CONFIG)
-        version = read_json(path, archive, METADATA).get("keras_version") if _has(archive, METADATA) else None
+        told = read_json(path, archive, METADATA) if _has(archive, METADATA) else {}
+        version = told.get("keras_version") or versions.KERAS_VERSION
         if not compile:
             config.pop("compile_config", None)
         compiled = config.pop("compile_config", None)
-        with settings.as_dialect(versions.dialect_of(version or "3")):
-            model = serialization.revive(config)
+        with versions.reading(version, told.get("kshim_dialect")) as made:
+            model = made(serialization.revive(config))
             if compiled:
                 model.compile_from_config(compiled)
             if _has(archive, WEIGHTS):

@@ -1,7 +1,12 @@
 """Which Keras wrote a file, and so in which dialect its words are read."""
 
+import contextlib
 import re
+from collections.abc import Callable
 
+from kshim.core import settings
+
+keep_formulas: Callable | None = None  # hook: (model, dialect of its file) -> None
 KERAS_VERSION = "3.15.1"  # whose files kshim writes
 
 # the first version that the dialect does not stand for -> dialect
@@ -25,3 +30,24 @@ def dialect_of(version):
         return "tf.keras"
     found = tuple(int(number) for number in numbers[0].split("."))
     return next((dialect for first, dialect in _UNTIL if found < first), "3")
+
+
+@contextlib.contextmanager
+def reading(version, formulas=None):
+    """Within the block the dialect is that of a file; yields a function that a model made there is handed to.
+
+    Args:
+        version: of the Keras in whose words the file is.
+        formulas: the dialect of the script that wrote it, where kshim did.
+    """
+    found, own = dialect_of(version), settings.dialect()
+    if formulas not in (None, *settings.VERSIONS):
+        raise ValueError(f"Expected the dialect of a file to be one of {settings.VERSIONS}. Received: {formulas!r}")
+
+    def made(model):
+        if keep_formulas is not None and (formulas or found) != own:
+            keep_formulas(model, formulas or found)
+        return model
+
+    with settings.as_dialect(found):
+        yield made

@@ -23,7 +23,7 @@ def write(model, path, include_optimizer=True):
     module = h5.h5py()
     with files.replacing(path) as temporary, module.File(temporary, "w") as file:
         file.attrs["keras_version"], file.attrs["backend"] = versions.KERAS_VERSION, "torch"
-        file.attrs["model_config"] = text
+        file.attrs["model_config"], file.attrs["kshim_dialect"] = text, settings.dialect()
         weights.write_keras_2(file.create_group("model_weights"), model, versions.KERAS_VERSION)
         if include_optimizer and compiled:
             optimizer = old_form(compiled.pop("optimizer"))
@@ -70,8 +70,8 @@ def load(path, compile=True):
         if root is None:
             raise ValueError(f"{path}: expected a group 'model_weights'. Received: {sorted(reader.file)}.")
         version, _ = h5.versions(reader, root)
-        with settings.as_dialect(versions.dialect_of(version)):
-            model = serialization.revive(config)
+        with versions.reading(version, reader.text(reader.file, "kshim_dialect")) as made:
+            model = made(serialization.revive(config))
             if model.built:
                 values = weights.read(weights.match_keras_2(reader, root, model, False, False))
                 weights.assign(values)

@@ -379,6 +379,25 @@ def test_checkpoint_writes_whole_models(tmp_path):
     same(state(loaded), state(model), 0)
 
 
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_model_keeps_the_formulas_of_the_script_that_wrote_it(ending, tmp_path):
+    x = data((4,))
+    for wrote, reads in (("2.3.1", "2.3.1"), ("2.3.1", "3"), ("3", "2.3.1")):
+        settings.set_dialect(wrote)
+        try:
+            model = keras.Sequential([keras.layers.Dense(3, activation="hard_sigmoid", input_shape=(4,))])
+            wanted = model.predict(x, verbose=0)
+            model.compile("sgd", "mse")
+            model.save(tmp_path / f"m{ending}")
+            settings.set_dialect(reads)
+            loaded = keras.models.load_model(tmp_path / f"m{ending}")
+            same(loaded.predict(x, verbose=0), wanted, 1e-6)
+            loaded.save(tmp_path / f"again{ending}")
+            same(keras.models.load_model(tmp_path / f"again{ending}").predict(x, verbose=0), wanted, 1e-6)
+        finally:
+            settings.set_dialect("3")
+
+
 # -- errors, and nothing lost ------------------------------------------------------------------------------------------
 
 

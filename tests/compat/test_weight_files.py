@@ -10,7 +10,7 @@ import torch
 import kshim.activations  # noqa: F401, until kshim.layers.core imports it
 from kshim import saving
 from kshim.core import files, settings
-from kshim.layers import Activation, Dense, Dropout, Flatten, Layer
+from kshim.layers import Activation, Conv2D, Dense, Dropout, Flatten, Layer
 
 h5py = pytest.importorskip("h5py")
 
@@ -336,11 +336,13 @@ def test_weights_of_the_same_name_do_not_collide(tmp_path):
     assert same(ours.get_weights(), values)
 
 
-def test_kernels_from_theano_are_refused(tmp_path):
-    saved = {"conv": {"conv/kernel:0": np.zeros((3, 3, 1, 4), "float32")}, **SAVED}
-    ours = two()
-    with pytest.raises(NotImplementedError, match=r"Keras on Theano wrote. Received: a file with backend='theano'"):
-        saving.load_weights(ours, keras_2_file(tmp_path / "a.h5", saved, backend=b"theano"), by_name=True)
+def test_kernels_from_theano_are_turned_round(tmp_path):
+    kernel = np.arange(36, dtype="float32").reshape(3, 3, 1, 4)
+    saved = {"conv": {"conv/kernel:0": kernel, "conv/bias:0": np.ones(4, "float32")}}
+    ours = Sequential([Conv2D(4, 3, name="conv")])
+    ours(np.ones((1, 5, 5, 1), "float32"))
+    saving.load_weights(ours, keras_2_file(tmp_path / "a.h5", saved, backend=b"theano"), by_name=True)
+    assert same(ours.get_weights(), [kernel[::-1, ::-1], np.ones(4, "float32")])
 
 
 # -- what does not fit -------------------------------------------------------------------------------------------------
