@@ -151,7 +151,7 @@ LAYERS = {
     "layers.SpatialDropout3D": (Row(renamed=LAYOUT, values=LAYOUTS),),
     # -- embeddings, activations, normalization
     "layers.Embedding": (
-        Row(gone={"input_dtype": Gone((None, "float32", "float64", "int32", "int64"), "Put an Input before the layer.")}),
+        Row(gone={"input_dtype": Gone((None, "float32", "float64", "int32", "int64"), "Put an Input before it.")}),
         Row(
             until="1.2.2",
             positions=("input_dim", "output_dim", "embeddings_initializer", "input_length", "embeddings_regularizer",
