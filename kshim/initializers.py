@@ -5,6 +5,8 @@ and those of Keras 3 on its torch backend), a ``SeedGenerator`` (the next ones a
 taken from numpy's global generator at the first call. Source: Keras 3 ``initializers/``.
 """
 
+import contextlib
+import contextvars
 import math
 
 import numpy as np
@@ -332,6 +334,27 @@ class Orthogonal(RandomInitializer):
         q, r = torch.linalg.qr(random.normal(tall, dtype=torch.float32 if half else dtype, seed=self.draw()))
         q = q * torch.sign(torch.diagonal(r))  # makes the distribution uniform
         return (self.gain * (q.T if rows < columns else q)).reshape(tuple(shape)).to(dtype)
+
+
+_drawing: contextvars.ContextVar[bool] = contextvars.ContextVar("drawing", default=True)
+
+
+@contextlib.contextmanager
+def undrawn():
+    """Within the block the random first values of weights are zeros: a file is about to replace every one."""
+    token = _drawing.set(False)
+    try:
+        yield
+    finally:
+        _drawing.reset(token)
+
+
+def first_value(initializer, shape, dtype):
+    """What a weight begins with: the value of ``initializer``, a name, config or callable."""
+    initializer = get(initializer)
+    if not _drawing.get() and isinstance(initializer, RandomInitializer) and type(initializer).__module__ == __name__:
+        return torch.zeros(shape, dtype=dtypes.to_torch(dtype))
+    return initializer(shape, dtype=dtype)
 
 
 def compute_fans(shape, input_axes=None, output_axes=None):

@@ -193,7 +193,7 @@ class Layer(configurable.Configurable, torch.nn.Module):
         # A layer may be built inside a meta run, in inference mode, or under a default device: its weights are real.
         with torch._C.DisableTorchFunction(), torch.inference_mode(False), torch.no_grad():
             try:
-                value = initializers.get(initializer)(shape, dtype=dtypes.NAMES[dtype])
+                value = initializers.first_value(initializer, shape, dtypes.NAMES[dtype])
                 value = torch.as_tensor(value, dtype=dtype).reshape(shape)
             except RuntimeError as error:  # too large for the memory, or a value of another size
                 raise RuntimeError(

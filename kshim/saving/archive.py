@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import zipfile
 
+from kshim import initializers
 from kshim.core import archives, files, serialization, settings, untrusted
 from kshim.saving import h5, layouts, region, versions, weights
 
@@ -69,11 +70,12 @@ def load(path, compile=True):
             config.pop("compile_config", None)
         compiled = config.pop("compile_config", None)
         with versions.reading(version, told.get("kshim_dialect")) as made:
-            model = made(serialization.revive(config))
+            with initializers.undrawn() if _has(archive, WEIGHTS) else contextlib.nullcontext():
+                model = made(serialization.revive(config))
             if compiled:
                 model.compile_from_config(compiled)
             if _has(archive, WEIGHTS):
-                load_weights(path, archive, model)
+                load_weights(path, archive, model, before_3=not settings.holds(since="3"))
             elif any(name.startswith("model.weights.") for name in archive.namelist()):
                 raise NotImplementedError(
                     f"{path}: kshim reads weights of `.keras` files from one {WEIGHTS!r}. Received: "
@@ -83,10 +85,10 @@ def load(path, compile=True):
     return model
 
 
-def load_weights(path, archive, model, skip_mismatch=False):
+def load_weights(path, archive, model, before_3=False):
     """Read the weights in an open archive into ``model``; nothing changes unless all fit."""
     with region.open_member(path, archive, archive.getinfo(WEIGHTS)) as file, h5.Reader(file) as reader:
-        values = weights.read(weights.match_keras_3(reader, model, skip_mismatch))
+        values = weights.read(weights.match_keras_3(reader, model, False, before_3))
     weights.assign(values)
 
 

@@ -148,8 +148,11 @@ def _optimizer_slots(model):
     return [] if not variables else [layouts.Slot("optimizer", optimizer, list(variables))]
 
 
-def match_keras_3(reader, model, skip_mismatch):
-    """``(variable, dataset)`` pairs, all checked; a layer with a ``load_own_variables`` stands for its variables."""
+def match_keras_3(reader, model, skip_mismatch, before_3=False):
+    """``(variable, dataset)`` pairs, all checked; a layer with a ``load_own_variables`` stands for its variables.
+
+    ``before_3``: whether tf.keras wrote the file, whose optimizers have other variables.
+    """
     found, failed = [], {}
     for path, owner, variables in layouts.keras_3(model):
         group = reader.group(f"{path}/vars".lstrip("/"))
@@ -167,7 +170,7 @@ def match_keras_3(reader, model, skip_mismatch):
         _report(failed, skip_mismatch)
     for path, optimizer, variables in _optimizer_slots(model):
         data = _numbered(reader, reader.group(f"{path}/vars"))
-        if old_state is not None:
+        if before_3 and old_state is not None:
             data = [torch.as_tensor(array) for array in old_state(model, [d[()] for d in data], [])]
         if [tuple(v.shape) for v in variables] == [tuple(d.shape) for d in data]:
             found += zip(variables, data, strict=True)

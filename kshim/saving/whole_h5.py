@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 
+from kshim import initializers
 from kshim.core import files, serialization, settings
 from kshim.saving import archive, h5, versions, weights
 
@@ -71,7 +72,8 @@ def load(path, compile=True):
             raise ValueError(f"{path}: expected a group 'model_weights'. Received: {sorted(reader.file)}.")
         version, _ = h5.versions(reader, root)
         with versions.reading(version, reader.text(reader.file, "kshim_dialect")) as made:
-            model = made(serialization.revive(config))
+            with initializers.undrawn():
+                model = made(serialization.revive(config))
             if model.built:
                 values = weights.read(weights.match_keras_2(reader, root, model, False, False))
                 weights.assign(values)

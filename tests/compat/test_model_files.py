@@ -398,6 +398,18 @@ def test_a_model_keeps_the_formulas_of_the_script_that_wrote_it(ending, tmp_path
             settings.set_dialect("3")
 
 
+def test_loading_draws_nothing(tmp_path):
+    model, _ = inside(keras)
+    model.save(tmp_path / "m.keras")
+    model.save(tmp_path / "m.h5")
+    np.random.seed(1)
+    wanted = np.random.get_state()[1].tolist(), np.random.get_state()[2]
+    keras.models.load_model(tmp_path / "m.keras")
+    keras.models.load_model(tmp_path / "m.h5", compile=False)
+    assert (np.random.get_state()[1].tolist(), np.random.get_state()[2]) == wanted
+    assert np.ptp(keras.models.clone_model(model).get_weights()[0]) > 0
+
+
 # -- errors, and nothing lost ------------------------------------------------------------------------------------------
 
 
