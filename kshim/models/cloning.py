@@ -5,6 +5,7 @@ Source: Keras 3 ``models/cloning.py``.
 
 from kshim.core import checks, tree
 from kshim.graph.keras_tensor import KerasTensor
+from kshim.graph.node import apply
 from kshim.layers import Input, InputLayer, Layer
 from kshim.models.model import Model
 from kshim.models.sequential import Sequential
@@ -89,7 +90,7 @@ def _graph(model, input_tensors, clone, call):
                 clones[id(operation)] = clone(operation)
             result = call(clones[id(operation)], *args, **kwargs)
         else:
-            result = operation(*args, **kwargs)
+            result = apply(operation, args, kwargs)
         made.update(zip(map(id, tree.flatten(node.structure)), tree.flatten(result), strict=True))
     ends = tree.pack_like(function.inputs, inputs), tree.map_structure(value, function.outputs)
     return type(model)(*ends, name=model.name, trainable=model.trainable)
