@@ -46,11 +46,11 @@ except ModuleNotFoundError as _error:  # everything below works without the old 
 
 __version__ = "0.1.0"
 
-_LAZY = ("datasets", "preprocessing")  # loaded on first use
+_LAZY = ("applications", "datasets", "preprocessing")  # loaded on first use
 
 __all__ = [
     "DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric", "Model",
-    "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks", "config",
+    "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "applications", "backend", "callbacks", "config",
     "constraints", "datasets", "device", "dialect", "dtype_policies", "initializers", "install", "layers", "losses",
     "metrics", "mixed_precision", "models", "optimizers", "preprocessing", "random", "regularizers",
     "remat", "saving", "set_dialect", "tree", "uninstall", "utils",
