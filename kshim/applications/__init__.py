@@ -17,8 +17,8 @@ MODELS = {
     "mobilenet_v2": ["MobileNetV2"],
     "mobilenet_v3": ["MobileNetV3Large", "MobileNetV3Small"],
     "nasnet": ["NASNetLarge", "NASNetMobile"],
-    "resnet": ["ResNet101", "ResNet152", "ResNet50"],
-    "resnet50": [],
+    "resnet": ["ResNet101", "ResNet152"],
+    "resnet50": ["ResNet50"],
     "resnet_v2": ["ResNet101V2", "ResNet152V2", "ResNet50V2"],
     "vgg16": ["VGG16"],
     "vgg19": ["VGG19"],
@@ -26,7 +26,7 @@ MODELS = {
 }
 _HOME = {name: module for module, names in MODELS.items() for name in names}
 
-__all__ = [*MODELS, *_HOME]  # noqa: PLE0604  (strings, made above)
+__all__ = [*MODELS, *_HOME]
 
 
 def __getattr__(name):

@@ -39,9 +39,7 @@ class LayerScale(layers.Layer):
         self.keep(locals())
 
     def build(self, input_shape):
-        self.gamma = self.add_weight(
-            shape=(self.projection_dim,), initializer=Constant(self.init_values)
-        )
+        self.gamma = self.add_weight(shape=(self.projection_dim,), initializer=Constant(self.init_values))
 
     def call(self, inputs):
         return inputs * self.gamma
@@ -95,9 +93,9 @@ def build(given, size, depths, filters, variant):
     if given.include_top:
         x = layers.GlobalAveragePooling2D(name=f"{given.name}_head_gap")(x)
         x = _layer_norm(f"{given.name}_head_layernorm")(x)
-        x = layers.Dense(
-            units=given.classes, activation=given.classifier_activation, name=f"{given.name}_head_dense"
-        )(x)
+        x = layers.Dense(units=given.classes, activation=given.classifier_activation, name=f"{given.name}_head_dense")(
+            x
+        )
     else:
         x = _layer_norm()(pooled(x, given.pooling))
     return assemble(given, images, x, "convnext", variant)

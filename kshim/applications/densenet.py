@@ -33,10 +33,10 @@ def _ready(x, norm_name, relu_name):
     return act(norm(x, norm_name, epsilon=1.001e-5), relu_name)
 
 
-def body(x, depths):
-    """A stem, and four stages with a halving of channels and size between them."""
-    x = conv(pad(x, ((3, 3), (3, 3))), 64, 7, "conv1_conv", strides=2, use_bias=False)
-    x = max_pool(pad(_ready(x, "conv1_bn", "conv1_relu"), ((1, 1), (1, 1))), 3, 2, "pool1")
+def body(x, depths, stem="conv1_{}"):
+    """A stem, whose layers have the names ``stem``, and four stages with a halving of channels and size between."""
+    x = conv(pad(x, ((3, 3), (3, 3))), 64, 7, stem.format("conv"), strides=2, use_bias=False)
+    x = max_pool(pad(_ready(x, stem.format("bn"), stem.format("relu")), ((1, 1), (1, 1))), 3, 2, "pool1")
     for stage, depth in enumerate(depths, 2):
         if stage > 2:
             name = f"pool{stage - 1}"
@@ -52,11 +52,11 @@ def body(x, depths):
     return _ready(x, "bn", "relu")
 
 
-def build(given, size, depths, variant, title="DenseNet"):
+def build(given, size, depths, variant, body=body, top=dense_top):
     """The model; ``variant`` names the weights."""
-    images = pictures(given, check(given, size, channels_last=title))
+    images = pictures(given, check(given, size, channels_last="DenseNet"))
     x = body(images, depths)
-    x = dense_top(x, given) if given.include_top else pooled(x, given.pooling, ("avg_pool", "max_pool"))
+    x = top(x, given) if given.include_top else pooled(x, given.pooling, ("avg_pool", "max_pool"))
     return assemble(given, images, x, "densenet", variant)
 
 

@@ -52,9 +52,9 @@ def plain(x, filters, size, name, **more):
 
 def depthwise(x, size, name, **more):
     """A depthwise convolution without bias."""
-    return layers.DepthwiseConv2D(
-        kernel_size=size, use_bias=False, depthwise_initializer=_normal(), name=name, **more
-    )(x)
+    return layers.DepthwiseConv2D(kernel_size=size, use_bias=False, depthwise_initializer=_normal(), name=name, **more)(
+        x
+    )
 
 
 def excited(x, narrow, name):

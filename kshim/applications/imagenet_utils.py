@@ -112,9 +112,7 @@ def decode_predictions(preds, top=5):
         )
     if CLASS_INDEX is None:
         CLASS_INDEX = _class_index()
-    return [
-        [(*CLASS_INDEX[str(i)], row[i]) for i in row.argsort()[-top:][::-1]] for row in arrays.to_numpy(preds)
-    ]
+    return [[(*CLASS_INDEX[str(i)], row[i]) for i in row.argsort()[-top:][::-1]] for row in arrays.to_numpy(preds)]
 
 
 def _class_index():
@@ -173,8 +171,7 @@ def obtain_input_shape(input_shape, default_size, min_size, data_format, require
         raise ValueError(f"Input size must be at least {min_size}x{min_size}; Received: input_shape={input_shape}")
     if require_flatten and None in input_shape:
         raise ValueError(
-            "If `include_top` is True, you should specify a static `input_shape`. "
-            f"Received: input_shape={input_shape}"
+            f"If `include_top` is True, you should specify a static `input_shape`. Received: input_shape={input_shape}"
         )
     return input_shape
 

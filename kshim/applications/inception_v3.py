@@ -65,17 +65,26 @@ def stem(x, unit=conv_norm):
     return max_pool(x, 3, 2)
 
 
-def body(x, unit=conv_norm, mixed=MIXED, inner=("mixed9_0", None, "mixed9_1", None)):
-    """Eleven mixed blocks, of ``unit``; ``inner`` are the names of the concatenations within the last two."""
+def body(x, unit=conv_norm, mixed=MIXED):
+    """Eleven mixed blocks, of ``unit``.
+
+    Args:
+        x: the pictures.
+        unit: ``conv_norm``, or what stands for it.
+        mixed: rows as ``MIXED``; None as the last of a row is 0 with means in place of maxima.
+    """
     x = stem(x, unit)
     for i, (*branches, last) in enumerate(mixed):
         more = {} if last else {"strides": 2, "padding": "valid"}
         parts = [chain(x, steps, unit, **more) for steps in branches]
-        parts.append(unit(avg_pool(x, 3, 1, padding="same"), last, _1) if last else max_pool(x, 3, 2))
+        if last:
+            parts.append(unit(avg_pool(x, 3, 1, padding="same"), last, _1))
+        else:
+            parts.append((avg_pool if last is None else max_pool)(x, 3, 2))
         x = concat(parts, f"mixed{i}")
     for i in range(2):
         parts = [unit(x, 320, _1)]
-        for steps, name in zip((((384, _1),), ((448, _1), (384, _3))), inner[2 * i : 2 * i + 2], strict=True):
+        for steps, name in ((((384, _1),), f"mixed9_{i}"), (((448, _1), (384, _3)), None)):
             part = chain(x, steps, unit)
             parts.append(concat([unit(part, 384, _13), unit(part, 384, _31)], name))
         parts.append(unit(avg_pool(x, 3, 1, padding="same"), 192, _1))

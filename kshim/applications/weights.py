@@ -35,9 +35,7 @@ SOURCES = {
     "mobilenet_v3": Source(
         TF + "mobilenet_v3/", ("weights_mobilenet_v3_{}_float.h5", "weights_mobilenet_v3_{}_float_no_top_v2.h5")
     ),
-    "nasnet": Source(
-        TF + "nasnet/", ("NASNet-{}.h5", "NASNet-{}-no-top.h5"), ("nasnet_{}.h5", "nasnet_{}_no_top.h5")
-    ),
+    "nasnet": Source(TF + "nasnet/", ("NASNet-{}.h5", "NASNet-{}-no-top.h5"), ("nasnet_{}.h5", "nasnet_{}_no_top.h5")),
     "resnet": Source(TF + "resnet/", KERNELS),
     "vgg16": Source(TF + "vgg16/", KERNELS),
     "vgg19": Source(TF + "vgg19/", KERNELS),

@@ -373,6 +373,7 @@ FUNCTIONS = {
     "backend.expand_dims": (Row(renamed={"dim": "axis"}),),
     "backend.random_normal": (Row(renamed={"std": "stddev"}),),
     "backend.random_uniform": (Row(renamed={"low": "minval", "high": "maxval"}),),
+    "applications.imagenet_utils.preprocess_input": (Row(renamed={"dim_ordering": "data_format"}, values=_FORMATS),),
     "backend.set_epsilon": (Row(renamed={"e": "value"}),),
     "backend.set_floatx": (Row(renamed={"floatx": "value"}),),
     "datasets.imdb.load_data": (

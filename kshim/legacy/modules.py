@@ -8,12 +8,13 @@ that has a name gives it. Paths of what kshim does not have yet are left out, so
 ROOTS = {
     "keras": "keras",
     "tf_keras": "keras",
+    "keras_applications": "keras.applications",
     "keras_preprocessing": "keras.preprocessing",
     "tensorflow.keras": "keras",
     "tensorflow.python.keras": "keras",
     "tensorflow.contrib.keras": "keras",
 }
-TOP_LEVEL = ("keras", "keras_preprocessing", "tf_keras", "tensorflow")
+TOP_LEVEL = ("keras", "keras_applications", "keras_preprocessing", "tf_keras", "tensorflow")
 PACKAGES_OF_TENSORFLOW = ("tensorflow", "tensorflow.python", "tensorflow.contrib")
 
 # Modules that were a function in Keras 1 -> where that is.
@@ -26,6 +27,12 @@ _UTILS = ("kshim.utils",)
 MODULES = {
     "keras": ("kshim",),
     "keras.activations": ("kshim.activations",),
+    "keras.applications": ("kshim.applications",),
+    **{f"keras.applications.{name}": (f"kshim.applications.{name}",) for name in (
+        "convnext", "densenet", "efficientnet", "efficientnet_v2", "imagenet_utils", "inception_resnet_v2",
+        "inception_v3", "mobilenet", "mobilenet_v2", "mobilenet_v3", "nasnet", "resnet", "resnet50", "resnet_v2",
+        "vgg16", "vgg19", "xception",
+    )},
     "keras.backend": ("kshim.backend",),
     "keras.backend.common": ("kshim.backend",),
     "keras.backend.tensorflow_backend": ("kshim.backend",),
