@@ -50,9 +50,9 @@ _LAZY = ("applications", "datasets", "preprocessing")  # loaded on first use
 
 __all__ = [
     "DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric", "Model",
-    "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "applications", "backend", "callbacks", "config",
-    "constraints", "datasets", "device", "dialect", "dtype_policies", "initializers", "install", "layers", "losses",
-    "metrics", "mixed_precision", "models", "optimizers", "preprocessing", "random", "regularizers",
+    "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "applications", "backend", "callbacks",
+    "config", "constraints", "datasets", "device", "dialect", "dtype_policies", "initializers", "install", "layers",
+    "losses", "metrics", "mixed_precision", "models", "optimizers", "preprocessing", "random", "regularizers",
     "remat", "saving", "set_dialect", "tree", "uninstall", "utils",
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from kshim.applications.common import STANDARD, act, application, assemble, chec
 from kshim.applications.common import preprocessing as _preprocessing
 from kshim.applications.efficientnet import DEVIATIONS
 from kshim.applications.imagenet_utils import MODES, decode_predictions
-from kshim.initializers import Constant
+from kshim.layers.scale import LayerScale
 from kshim.models import Sequential
 
 # name -> blocks of the stages, filters of the first (each has twice those of the one before)
@@ -19,30 +19,6 @@ VARIANTS = {
 __all__ = [*(f"ConvNeXt{name}" for name in VARIANTS), "decode_predictions", "preprocess_input"]
 EPSILON = 1e-6
 SCALE = 1e-6
-
-
-class LayerScale(layers.Layer):
-    """``inputs * gamma``, a weight for each channel.
-
-    Args:
-        init_values: what the weights are at first, a float.
-        projection_dim: number of channels, an int above 0.
-
-    Shapes:
-        inputs ``(..., projection_dim)`` -> the same; gamma ``(projection_dim,)``.
-
-    Source: Touvron et al. 2021, "Going deeper with Image Transformers"; Keras 3 ``applications/convnext.py``.
-    """
-
-    def __init__(self, init_values, projection_dim, **kwargs):
-        super().__init__(**kwargs)
-        self.keep(locals())
-
-    def build(self, input_shape):
-        self.gamma = self.add_weight(shape=(self.projection_dim,), initializer=Constant(self.init_values))
-
-    def call(self, inputs):
-        return inputs * self.gamma
 
 
 def _layer_norm(name=None):

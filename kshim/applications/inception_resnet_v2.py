@@ -3,7 +3,6 @@
 Source: Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning".
 """
 
-from kshim import layers
 from kshim.applications.common import (
     STANDARD,
     act,
@@ -23,6 +22,7 @@ from kshim.applications.common import (
 from kshim.applications.common import preprocessing as _preprocessing
 from kshim.applications.imagenet_utils import decode_predictions
 from kshim.applications.inception_v3 import chain, conv_norm, stem
+from kshim.layers.scale import CustomScaleLayer
 
 __all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]
 
@@ -38,26 +38,6 @@ STAGES = (
     ("mixed_6a", (((384, 3),), ((256, 1), (256, 3), (384, 3))), 0, "block17", 20, 0.1),
     ("mixed_7a", (((256, 1), (384, 3)), ((256, 1), (288, 3)), ((256, 1), (288, 3), (320, 3))), 0, "block8", 10, 0.2),
 )
-
-
-class CustomScaleLayer(layers.Layer):
-    """``inputs[0] + scale * inputs[1]``.
-
-    Args:
-        scale: a float.
-
-    Shapes:
-        two inputs of a shape -> output of that shape.
-
-    Source: Keras 3 ``applications/inception_resnet_v2.py``.
-    """
-
-    def __init__(self, scale, **kwargs):
-        super().__init__(**kwargs)
-        self.keep(locals())
-
-    def call(self, inputs):
-        return inputs[0] + inputs[1] * self.scale
 
 
 def scaled(x, up, scale, name):

@@ -169,6 +169,7 @@ from kshim.layers.reshaping import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from kshim.layers.scale import CustomScaleLayer, LayerScale
 from kshim.layers.torch_module import FlaxLayer, JaxLayer, TFSMLayer, TorchModuleWrapper
 from kshim.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
@@ -354,7 +355,12 @@ __all__ = [
 ]  # fmt: skip
 
 _CLASSES = {name: found for name, found in list(globals().items()) if name in __all__ and isinstance(found, type)}
-LAYERS.add(RandomFourierFeatures, **{name: found for name, found in _CLASSES.items() if issubclass(found, Layer)})
+LAYERS.add(
+    RandomFourierFeatures,
+    CustomScaleLayer,
+    LayerScale,
+    **{name: found for name, found in _CLASSES.items() if issubclass(found, Layer)},
+)
 
 
 def serialize(layer):

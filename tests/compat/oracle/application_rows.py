@@ -48,7 +48,7 @@ AUTOMATIC = (
 def told(model):
     """What is compared: names, shapes of the weights in the order of the file, and how many numbers there are."""
     names = [own_name(layer.name) for layer in model.layers]
-    shapes = [[list(map(int, w.shape)) for w in layer.get_weights()] for layer in model.layers]
+    shapes = [[[int(size) for size in w.shape] for w in layer.weights] for layer in model.layers]
     shapes = [one for one in shapes if one]
     own = sorted(name for name in names if name != "-")
     return {"name": model.name, "names": own, "shapes": shapes, "params": int(model.count_params())}
