@@ -58,16 +58,16 @@ def stem(x, normalized):
     return max_pool(pad(x, ((1, 1), (1, 1)), "pool1_pad"), 3, 2, "pool1_pool")
 
 
-def finish(given, images, x, variant):
+def finish(given, images, x, variant, top=dense_top):
     """The head, and the model."""
-    x = dense_top(x, given) if given.include_top else pooled(x, given.pooling, ("avg_pool", "max_pool"))
+    x = top(x, given) if given.include_top else pooled(x, given.pooling, ("avg_pool", "max_pool"))
     return assemble(given, images, x, "resnet", variant)
 
 
-def build(given, size, depths, variant):
+def build(given, size, depths, variant, top=dense_top):
     """The model; ``variant`` names the weights."""
     images = pictures(given, check(given, size))
-    return finish(given, images, body(stem(images, True), depths), variant)
+    return finish(given, images, body(stem(images, True), depths), variant, top)
 
 
 ResNet50, ResNet101, ResNet152 = (

@@ -4,7 +4,7 @@ Source: He et al. 2016, "Identity Mappings in Deep Residual Networks".
 """
 
 from kshim import layers
-from kshim.applications.common import STANDARD, act, application, check, conv, max_pool, norm, pad, pictures
+from kshim.applications.common import STANDARD, act, application, check, conv, dense_top, max_pool, norm, pad, pictures
 from kshim.applications.common import preprocessing as _preprocessing
 from kshim.applications.imagenet_utils import decode_predictions
 from kshim.applications.resnet import DEPTHS, EPSILON, FILTERS, finish, stem
@@ -34,10 +34,10 @@ def body(x, depths):
     return act(norm(x, "post_bn", epsilon=EPSILON), "post_relu")
 
 
-def build(given, size, depths, variant):
+def build(given, size, depths, variant, top=dense_top):
     """The model; ``variant`` names the weights."""
     images = pictures(given, check(given, size))
-    return finish(given, images, body(stem(images, False), depths), variant)
+    return finish(given, images, body(stem(images, False), depths), variant, top)
 
 
 ResNet50V2, ResNet101V2, ResNet152V2 = (

@@ -141,10 +141,14 @@ def _nasnet(build, given, size, *row):
     return build(given, size, *row)
 
 
+def _probabilities(build):
+    return functools.partial(build, top=functools.partial(common.dense_top, name="probs"))
+
+
 # title -> (last dialect, today's build -> that one's), the oldest first
 OLD = {
     "InceptionV3": [("1.2.2", lambda build: inception_v3), ("2.0.8", lambda build: _least(build, 139))],
-    "ResNet50": [("2.3.1", lambda build: resnet50 if build.__module__.endswith("resnet50") else build)],
+    "ResNet50": [("2.3.1", lambda build: resnet50 if build.__module__.endswith("resnet50") else _probabilities(build))],
     "MobileNet": [("2.3.1", lambda build: functools.partial(build, body=mobilenet_body, top=mobilenet_top))],
     "MobileNetV2": [("2.3.1", lambda build: functools.partial(
         build, body=mobilenet_v2_body, top=functools.partial(common.dense_top, name="Logits", pool=None)))],
@@ -154,7 +158,10 @@ OLD = {
             build, body=_densenet_body, top=functools.partial(common.dense_top, name="fc1000"))),
         ("tf.keras", lambda build: functools.partial(build, body=_densenet_body)),
     ] for n in (121, 169, 201)},
-    **{f"NASNet{name}": [("2.3.1", lambda build: functools.partial(_nasnet, build))] for name in ("Mobile", "Large")},
+    **{f"ResNet{name}": [("2.3.1", _probabilities)] for name in ("101", "152", "50V2", "101V2", "152V2")},
+    **{f"NASNet{name}": [
+        ("2.3.1", lambda build: functools.partial(_nasnet, build)), ("tf.keras", lambda build: build),
+    ] for name in ("Mobile", "Large")},
     **{f"VGG{n}": [("2.0.8", lambda build: _least(build, 48))] for n in (16, 19)},
 }  # fmt: skip
 
@@ -176,7 +183,7 @@ def _signature(defaults, title, until):
     """The arguments up to a dialect: names of models were fixed up to 2.3.1, and there was no pooling in 1.2.2."""
     gone = {"pooling"} if _before(until, "1.2.2") else set()
     kept = {name: value for name, value in defaults.items() if name not in gone}
-    return kept | ({"name": "NASNet"} if title.startswith("NASNet") and until == "2.3.1" else {})
+    return kept | ({"name": "NASNet"} if title.startswith("NASNet") else {})
 
 
 def _before(version, other):

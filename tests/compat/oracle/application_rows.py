@@ -14,8 +14,8 @@ ROWS = {
         "InceptionResNetV2", "NASNetMobile", "ResNet50V2", "resnet.ResNet50", "ResNet101",
     ],
     "tf.keras": [
-        "VGG16", "ResNet50", "ResNet50V2", "InceptionV3", "Xception", "MobileNet", "MobileNetV2", "MobileNetV3Small",
-        "MobileNetV3Large", "DenseNet121", "InceptionResNetV2", "NASNetMobile", "EfficientNetB0", "EfficientNetV2B0",
+        "VGG16", "ResNet50", "ResNet50V2", "InceptionV3", "Xception", "MobileNet", "MobileNetV2",
+        "DenseNet121", "InceptionResNetV2", "NASNetMobile", "EfficientNetB0", "EfficientNetV2B0",
         "EfficientNetV2S", "ConvNeXtTiny",
     ],
 }  # fmt: skip
