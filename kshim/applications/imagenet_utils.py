@@ -14,6 +14,8 @@ from kshim.core import arrays, checks, settings
 from kshim.core.download import get_file
 from kshim.graph.keras_tensor import is_symbolic
 
+__all__ = ["correct_pad", "decode_predictions", "obtain_input_shape", "preprocess_input"]
+
 # mode -> divisor, whether RGB becomes BGR, mean and deviation of the channels
 MODES = {
     "caffe": (None, True, (103.939, 116.779, 123.68), None),
