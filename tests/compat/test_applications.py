@@ -29,7 +29,7 @@ RUN = [
     "VGG16", "ResNet50", "ResNet50V2", "DenseNet121", "Xception", "InceptionV3", "InceptionResNetV2", "MobileNet",
     "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny",
 ]  # fmt: skip
-DEEP = ["ResNet101", "EfficientNetB3", "EfficientNetV2S", "NASNetMobile"]  # of others, a change of their rows' numbers
+DEEP = ["ResNet101", "NASNetMobile"]  # of others, a change of their rows' numbers
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,7 @@ def test_a_classifier_is_keras(name, keras3):
 
 @pytest.mark.parametrize("pooling", [None, "max"])
 def test_pooling_is_keras(pooling, keras3):
-    for name in ("VGG16", "MobileNetV3Small"):
+    for name in ("MobileNetV3Small",):
         assert_same_build(*both(keras3, name, **small(name, pooling=pooling)))
 
 
@@ -152,10 +152,18 @@ def test_channels_first_is_keras(keras3):
 # -- older Kerases -------------------------------------------------------------------------------------------------
 
 OLD = [(version, name) for version, names in rows.ROWS.items() for name in names]
-SLOW = ("EfficientNetV2S", "NASNetMobile", "InceptionResNetV2", "ResNet101")  # once is enough
+SLOW = (
+    "VGG16",
+    "VGG19",
+    "EfficientNetV2S",
+    "InceptionResNetV2",
+    "ResNet101",
+    "Xception",
+    "ConvNeXtTiny",
+)  # once is enough
 
 
-@pytest.mark.parametrize(("version", "name"), [row for row in OLD if row[0] != "tf.keras" or row[1] not in SLOW])
+@pytest.mark.parametrize(("version", "name"), [row for row in OLD if row[0] == "2.3.1" or row[1] not in SLOW])
 def test_an_old_build_is_its_keras(version, name):
     kshim.set_dialect(version)
     model = rows.find(applications, name)(weights=None)
