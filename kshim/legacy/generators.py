@@ -86,12 +86,12 @@ def fetched(data, workers=None, use_multiprocessing=None, max_queue_size=None):
     return data
 
 
-def _check_stateful(model, x, batch_size):
+def _check_stateful(model, x, batch_size, fewer_fit):
     if not settings.holds(until="2.3.1") or not any(getattr(layer, "stateful", False) for layer in model.layers):
         return
     leaves = [leaf for leaf in tree.flatten(x) if hasattr(leaf, "shape")]
     size = batch_size or (128 if settings.holds(until="0.3.3") else 32)
-    if leaves and leaves[0].shape[0] % size:
+    if leaves and leaves[0].shape[0] % size and not (fewer_fit and leaves[0].shape[0] < size):
         raise ValueError(
             "In a stateful network, you should only pass inputs with a number of samples that can be divided by the "
             f"batch size. Found: {leaves[0].shape[0]} samples. Batch size: {size}."
@@ -109,7 +109,7 @@ def with_workers(method):
         x = args[0] if args else kwargs.get(key or "x")
         if isinstance(x, (list, tuple, dict)) or hasattr(x, "shape"):
             size = kwargs.get("batch_size", args[2] if len(args) > 2 and names[3:4] == ["batch_size"] else None)
-            _check_stateful(model, x, size if checks.as_int(size) else None)
+            _check_stateful(model, x, size if checks.as_int(size) else None, method.__name__ == "predict")
         if queue == (None, None, None):
             return method(model, *args, **kwargs)
         opened = [fetched(x, *queue)]

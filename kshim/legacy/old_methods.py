@@ -6,6 +6,7 @@ from kshim.core import checks, tree
 from kshim.core.variable import Variable
 from kshim.graph import infer
 from kshim.graph.keras_tensor import KerasTensor
+from kshim.graph.node import Node
 from kshim.layers import Layer
 from kshim.metrics.base import Mean
 from kshim.models import Model
@@ -200,6 +201,19 @@ def get_updates(optimizer, *args, **kwargs):
     return [OptimizerUpdate(optimizer, params, gradients)]
 
 
+# What scripts and other packages read from Keras 2's symbolic tensors and calls.
+OF_TENSORS = {"_keras_shape": property(lambda tensor: tensor.shape)}
+OF_NODES = {
+    "input_tensors": property(lambda node: list(node.inputs)),
+    "output_tensors": property(lambda node: list(node.outputs)),
+    "input_shapes": property(lambda node: [tensor.shape for tensor in node.inputs]),
+    "output_shapes": property(lambda node: [tensor.shape for tensor in node.outputs]),
+    "inbound_layers": property(lambda node: [tensor.node.operation for tensor in node.inputs]),
+    "outbound_layer": property(lambda node: node.operation),
+    "node_indices": property(lambda node: [tensor._keras_history[1] for tensor in node.inputs]),
+    "tensor_indices": property(lambda node: [tensor.index for tensor in node.inputs]),
+}
+
 METHODS = (add_metric, get_input_shape_at, get_output_shape_at, get_output_shape_for)
 ATTRIBUTES = {
     "input_shape": Found(input_shape), "output_shape": Found(output_shape),
@@ -213,6 +227,9 @@ def attach():
     """Write them into today's classes."""
     for name, value in {**{method.__name__: method for method in METHODS}, **ATTRIBUTES}.items():
         setattr(Layer, name, value)
+    for cls, properties in ((KerasTensor, OF_TENSORS), (Node, OF_NODES)):
+        for name, value in properties.items():
+            setattr(cls, name, value)
     setattr(Model, reset_states.__name__, reset_states)
     for method in (get_updates, get_gradients):
         setattr(optimizers.Optimizer, method.__name__, method)

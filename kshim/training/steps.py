@@ -5,7 +5,7 @@ import inspect
 import torch
 
 from kshim import optimizers
-from kshim.core import checks, tree
+from kshim.core import checks, settings, tree
 from kshim.layers.calling import new_call
 from kshim.metrics.accuracy import as_float
 from kshim.metrics.base import Metric
@@ -183,12 +183,13 @@ class Steps:
                 loss = loss_of(y, y_pred, sample_weight)
             else:
                 loss = compute_loss(x, y, y_pred, sample_weight)
-            (optimizer.scale_loss(loss) if scaled else loss).backward()
-            if ours:
-                optimizer.update_from_grads()
-            else:
-                optimizer.step()
-                optimizer.zero_grad()
+            if loss.requires_grad or not self._is_frozen():
+                (optimizer.scale_loss(loss) if scaled else loss).backward()
+                if ours:
+                    optimizer.update_from_grads()
+                else:
+                    optimizer.step()
+                    optimizer.zero_grad()
             if collected:
                 collected.clear()
             rows = _rows(x)
@@ -201,6 +202,14 @@ class Steps:
                     metrics.update_state(y, _detached(y_pred), sample_weight)
 
         return step
+
+    def _is_frozen(self):
+        """Whether no weight is trainable: then a step only measures, and Keras 3 warns."""
+        if any(weight.requires_grad for weight in self.parameters()):
+            return False
+        if settings.holds(since="3"):
+            checks.warn("The model does not have any trainable weights.")
+        return True
 
     def _compiled_test_step(self):
         """As ``_compiled_train_step``, without the update."""

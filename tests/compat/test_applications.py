@@ -43,7 +43,7 @@ def fresh():
 
 @pytest.fixture
 def nasnet_too(monkeypatch):
-    """Keras refuses NASNetMobile on torch, for a bug of torch's; it builds there all the same."""
+    """Keras refuses NASNetMobile on torch; with the refusal taken out it builds."""
     pytest.importorskip("keras")
     module = importlib.import_module("keras.src.applications.nasnet")
     monkeypatch.setattr(module.backend, "backend", lambda: "other")
