@@ -311,7 +311,7 @@ class _Gone(Layer):
     """Base: weights whose ``init`` may be a function of any of its old signatures."""
 
     def _weight(self, name, shape, init, **kwargs):
-        return self.add_weight(shape, values.initializer_of_any_signature(init), name=name, **kwargs)
+        return self.add_weight(name=name, shape=shape, initializer=values.initializer_of_any_signature(init), **kwargs)
 
     def _regularized(self, kind):
         return {"regularizer": getattr(self, f"{kind}_regularizer"), "constraint": getattr(self, f"{kind}_constraint")}

@@ -69,3 +69,9 @@ def test_nodes_and_tensors_tell_what_keras_2_told():
     assert node.input_shapes == [(None, 4), (None, 4)] and node.output_shapes == [(None, 4)]
     assert node.outbound_layer is layer and [one.name for one in node.inbound_layers] == [a.name, b.name]
     assert node.node_indices == [0, 0] and node.tensor_indices == [0, 0]
+
+
+@pytest.mark.parametrize("name, options", [("Highway", {}), ("MaxoutDense", {"output_dim": 3, "nb_feature": 2})])
+def test_classes_that_are_gone_build_in_every_dialect(old, name, options):
+    model = kshim.Sequential([getattr(layers, name)(input_dim=3, **options)])
+    assert model.predict(np.ones((2, 3), "float32")).shape == (2, 3)
