@@ -86,12 +86,16 @@ def fetched(data, workers=None, use_multiprocessing=None, max_queue_size=None):
     return data
 
 
+def _is_one_batch(model, x):
+    return bool(getattr(model, "inputs", None)) and model.inputs[0].shape[0] == x.shape[0]
+
+
 def _check_stateful(model, x, batch_size, fewer_fit):
     if not settings.holds(until="2.3.1") or not any(getattr(layer, "stateful", False) for layer in model.layers):
         return
     leaves = [leaf for leaf in tree.flatten(x) if hasattr(leaf, "shape")]
     size = batch_size or (128 if settings.holds(until="0.3.3") else 32)
-    if leaves and leaves[0].shape[0] % size and not (fewer_fit and leaves[0].shape[0] < size):
+    if leaves and leaves[0].shape[0] % size and not (fewer_fit and _is_one_batch(model, leaves[0])):
         raise ValueError(
             "In a stateful network, you should only pass inputs with a number of samples that can be divided by the "
             f"batch size. Found: {leaves[0].shape[0]} samples. Batch size: {size}."
